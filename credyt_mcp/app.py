@@ -1,0 +1,77 @@
+"""Builds the running system from settings: the only place where all parts meet."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import anyio
+
+from credyt_mcp.clock import Clock, SystemClock
+from credyt_mcp.errors import CredytError
+from credyt_mcp.payments.sandbox import SandboxProvider
+from credyt_mcp.settings import Settings
+from credyt_mcp.storage import schema
+from credyt_mcp.storage.database import Database
+from credyt_mcp.storage.lane import Lane
+from credyt_mcp.storage.sandbox import StoredSessions
+from credyt_mcp.use_cases.context import Billing
+from credyt_mcp.use_cases.keys import Environment, KeyRing, admit_key, default_tenant
+
+
+class SchemaOutdated(CredytError):
+    code, status, title = "schema_outdated", 500, "The database schema is not up to date"
+    hint = "Run `credyt-mcp db upgrade`, or start with --auto-upgrade."
+
+
+@dataclass(frozen=True)
+class System:
+    billing: Billing
+    keys: KeyRing
+
+
+def open_database(settings: Settings, *, auto_upgrade: bool = False) -> Database:
+    """An open database with the current schema.
+
+    Raises SchemaOutdated for a Postgres that is not, unless `auto_upgrade` says to bring it there.
+    """
+    database = Database(settings.database_url)
+    if database.is_sqlite or auto_upgrade:
+        schema.upgrade(database)
+    elif not schema.is_current(database):
+        database.close()
+        raise SchemaOutdated("the Postgres database has an older schema or none")
+    return database
+
+
+@asynccontextmanager
+async def running(
+    settings: Settings,
+    *,
+    clock: Clock | None = None,
+    auto_upgrade: bool = False,
+    environment: Environment = "test",
+) -> AsyncIterator[System]:
+    """The whole system, seen as the default account in `environment`, until the block ends."""
+    clock = clock or SystemClock()
+    database = await anyio.to_thread.run_sync(
+        lambda: open_database(settings, auto_upgrade=auto_upgrade)
+    )
+    try:
+        tenant = await anyio.to_thread.run_sync(default_tenant, database, clock, environment)
+        if settings.api_key is not None:
+            test = await anyio.to_thread.run_sync(default_tenant, database, clock, "test")
+            key = settings.api_key.get_secret_value()
+            await anyio.to_thread.run_sync(admit_key, database, clock, test, key)
+        lane = Lane(database, clock)
+        try:
+            sandbox = SandboxProvider(StoredSessions(database), settings.public_url, clock)
+            billing = Billing(settings, clock, database, lane, sandbox, tenant)
+            gc.freeze()
+            yield System(billing, KeyRing(database))
+        finally:
+            await lane.close()
+    finally:
+        database.close()

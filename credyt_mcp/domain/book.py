@@ -1,0 +1,270 @@
+"""The open page of the ledger: what one batch of commands reads and changes, in memory. No SQL.
+
+A command decides on integers here and either goes through whole or leaves no trace: `undo` takes
+back everything since the last `mark`. The storage ring loads a book, runs commands on it, and
+writes what `changes` lists.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from credyt_mcp import ids
+from credyt_mcp.domain.grants import Grant, shares
+from credyt_mcp.domain.ledger import (
+    BUSINESS,
+    Account,
+    AccountKind,
+    Entry,
+    Transaction,
+    move,
+    must_balance,
+)
+from credyt_mcp.domain.money import Asset
+from credyt_mcp.domain.pricing import UsagePrice
+from credyt_mcp.errors import UnknownReference
+
+
+class RateCard(NamedTuple):
+    """A published product version, compiled. `product_id` is the database's, not the public id."""
+
+    version_id: int
+    product_id: int
+    product_code: str
+    version: int
+    prices: tuple[UsagePrice, ...]
+
+
+class SubscribedVersion(NamedTuple):
+    """A stretch of a subscription on one version, in force in [from_at, until_at)."""
+
+    rate_card: RateCard
+    from_at: int
+    until_at: int | None
+
+
+class Count(NamedTuple):
+    """Running totals of a tiered price in a period."""
+
+    units: Decimal
+    volume: Decimal
+
+
+@dataclass(eq=False)
+class Customer:
+    id: int
+    tenant_id: int
+    public_id: str
+    versions: tuple[SubscribedVersion, ...]
+    accounts: dict[tuple[str, str], Account] = field(default_factory=dict)
+    counts: dict[bytes, Count] = field(default_factory=dict)
+
+
+@dataclass(eq=False)
+class Event:
+    """A usage event as recorded, fees inside. Moments are microseconds since 1970 UTC."""
+
+    tenant_id: int
+    key: bytes
+    client_id: str | None
+    customer_id: int
+    event_type: str
+    occurred_at: int
+    recorded_at: int
+    subject: str | None
+    description: str | None
+    data: dict[str, Any] | None
+    fees: list[Any] | None
+    costs: list[Any] | None
+    entries: list[Entry] = field(default_factory=list)
+    grants: list[tuple[Account, Grant]] = field(default_factory=list)
+    id: int | None = None
+
+
+class CustomerRef(NamedTuple):
+    """A customer as a caller names them: our id, the tenant's own, or, where both are given, one
+    name that may be either."""
+
+    tenant_id: int
+    id: str | None
+    external_id: str | None = None
+
+    def __str__(self) -> str:
+        return self.id or self.external_id or ""
+
+
+class Book:
+    def __init__(self, now: int, find_asset: Callable[[int, str], Asset | None]) -> None:
+        self.now = now
+        self.find_asset = find_asset
+        self.customers: dict[CustomerRef, Customer] = {}
+        self.business: dict[tuple[int, AccountKind, str], Account] = {}
+        self.events: dict[tuple[int, bytes], Event] = {}
+        self.transactions: dict[tuple[int, bytes], Transaction] = {}
+        self.top_ups: dict[tuple[int, str], Any] = {}
+        self.new_accounts: list[Account] = []
+        self.records: list[Event | Transaction] = []
+        self.changed: dict[int, Any] = {}
+        self.stored_counts: set[tuple[int, int, bytes]] = set()
+        self.changed_counts: set[tuple[int, int, bytes]] = set()
+        self._undo: list[Callable[[], object]] = []
+
+    def mark(self) -> None:
+        """From here on, `undo` takes everything back."""
+        self._undo.clear()
+
+    def undo(self) -> None:
+        for take_back in reversed(self._undo):
+            take_back()
+        self._undo.clear()
+
+    def touch(self, row: Any) -> None:
+        """Call before changing an account, grant or top-up, so that it is written, or undone."""
+        before, known = dict(row.__dict__), id(row) in self.changed
+        self.changed[id(row)] = row
+        self._undo.append(lambda: row.__dict__.update(before))
+        if not known:
+            self._undo.append(lambda: self.changed.pop(id(row)))
+
+    def customer(self, ref: CustomerRef) -> Customer:
+        """Raises UnknownReference when the tenant has no such customer."""
+        if ref not in self.customers:
+            name = "customer_id" if ref.id else "customer_external_id"
+            raise UnknownReference(name, f"there is no customer '{ref}'")
+        return self.customers[ref]
+
+    def wallet_account(self, customer: Customer, name: str, asset: Asset) -> Account:
+        """The customer's account of that name and asset, opened at zero when it is new."""
+        key = (name, asset.code)
+        if key not in customer.accounts:
+            account = Account(None, customer.tenant_id, customer.id, "wallet", name, asset)
+            customer.accounts[key] = account
+            self.new_accounts.append(account)
+            self._undo += [lambda: customer.accounts.pop(key), self.new_accounts.pop]
+        return customer.accounts[key]
+
+    def business_account(self, tenant_id: int, kind: AccountKind, asset: Asset) -> Account:
+        key = (tenant_id, kind, asset.code)
+        if key not in self.business:
+            account = Account(None, tenant_id, BUSINESS, kind, "default", asset)
+            self.business[key] = account
+            self.new_accounts.append(account)
+            self._undo += [lambda: self.business.pop(key), self.new_accounts.pop]
+        return self.business[key]
+
+    def record(self, row: Event | Transaction) -> None:
+        """Put a balanced record in the book. Raises LedgerBroken if it does not balance."""
+        must_balance(row.entries)
+        known: dict[Any, Any] = self.events if isinstance(row, Event) else self.transactions
+        known[row.tenant_id, row.key] = row
+        self.records.append(row)
+        self._undo += [lambda: known.pop((row.tenant_id, row.key)), self.records.pop]
+
+    def set_count(self, customer: Customer, key: bytes, count: Count) -> None:
+        before = customer.counts.get(key)
+        changed = (customer.tenant_id, customer.id, key)
+        known = changed in self.changed_counts
+
+        def take_back() -> None:
+            if before is None:
+                customer.counts.pop(key)
+            else:
+                customer.counts[key] = before
+            if not known:
+                self.changed_counts.discard(changed)
+
+        customer.counts[key] = count
+        self.changed_counts.add(changed)
+        self._undo.append(take_back)
+
+    def debit(self, account: Account, units: int) -> Entry:
+        """Take `units` (positive) out of a wallet account: grants first, the rest is overdraft."""
+        self.touch(account)
+        for grant, share in shares(account.grants, units):
+            self.touch(grant)
+            grant.remaining -= share
+        account.grants = [grant for grant in account.grants if grant.remaining > 0]
+        return move(account, -units)
+
+    def credit(self, account: Account, grant: Grant) -> Entry:
+        """Put a grant into a wallet account; what the account owes is paid from it first."""
+        self.touch(account)
+        entry = move(account, grant.amount)
+        grant.remaining = max(0, min(grant.amount, account.balance))
+        if grant.remaining:
+            account.grants = [*account.grants, grant]
+        return entry
+
+    def bring_up_to_date(self, customer: Customer) -> None:
+        """Book what time did to a wallet since it was last touched: grants that took effect or
+        expired. Readers see the same at once; this only writes it down."""
+        for account in customer.accounts.values():
+            due = [(grant.effective_at, 0, grant) for grant in account.grants if not grant.booked]
+            due += [
+                (grant.expires_at, 1, grant)
+                for grant in account.grants
+                if grant.expires_at is not None
+            ]
+            for moment, ends, grant in sorted(due, key=lambda item: item[:2]):
+                if moment > self.now:
+                    break
+                if ends:
+                    self._expire(customer, account, grant, moment)
+                else:
+                    self._activate(customer, account, grant, moment)
+
+    def _activate(self, customer: Customer, account: Account, grant: Grant, moment: int) -> None:
+        side: AccountKind = "promotion" if grant.purpose == "promotion" else "funding"
+        if grant.purpose == "adjustment":
+            side = "adjustment"
+        self.touch(account)
+        self.touch(grant)
+        account.grants = [other for other in account.grants if other is not grant]
+        grant.booked = True
+        entries = [
+            self.credit(account, grant),
+            move(self.business_account(account.tenant_id, side, account.asset), -grant.amount),
+        ]
+        self._note("activation", customer, account, grant, grant.amount, moment, entries)
+
+    def _expire(self, customer: Customer, account: Account, grant: Grant, moment: int) -> None:
+        remainder = grant.remaining
+        if not remainder:
+            return
+        self.touch(account)
+        self.touch(grant)
+        account.grants = [other for other in account.grants if other is not grant]
+        grant.remaining = 0
+        breakage = self.business_account(account.tenant_id, "breakage", account.asset)
+        entries = [move(account, -remainder), move(breakage, remainder)]
+        self._note("expiry", customer, account, grant, -remainder, moment, entries)
+
+    def _note(
+        self,
+        kind: str,
+        customer: Customer,
+        account: Account,
+        grant: Grant,
+        amount: int,
+        moment: int,
+        entries: list[Entry],
+    ) -> None:
+        client_id = f"{kind}:{grant.id}"
+        self.record(
+            Transaction(
+                tenant_id=account.tenant_id,
+                key=ids.text_key(client_id),
+                kind=kind,
+                client_id=client_id,
+                customer_id=customer.id,
+                account=account,
+                amount=amount,
+                recorded_at=self.now,
+                executed_at=moment,
+                details={"grant_id": grant.id},
+                entries=entries,
+            )
+        )

@@ -1,0 +1,28 @@
+"""Calendar periods in UTC over which counts run. Pure: never asks what time it is.
+
+A period is half-open: it holds its start and ends just before the next one's start.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from credyt_mcp.domain.prices import Period
+
+LIFETIME_START = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def period_start(period: Period, moment: datetime) -> datetime:
+    """Start of the period that holds `moment`. Raises ValueError for a naive datetime."""
+    if moment.utcoffset() is None:
+        raise ValueError("moment must be an aware datetime")
+    moment = moment.astimezone(UTC)
+    if period == "lifetime":
+        return LIFETIME_START
+    if period == "yearly":
+        month = 1
+    elif period == "quarterly":
+        month = moment.month - (moment.month - 1) % 3
+    else:
+        month = moment.month
+    return datetime(moment.year, month, 1, tzinfo=UTC)

@@ -1,0 +1,256 @@
+"""Money facts that are not usage: adjustments, charges, and top-ups that were paid. Pure.
+
+Each is a command: `ref` names the wallet, `keys` the ids that must not have been used before,
+`decide` changes a book or raises a CredytError and changes nothing that is kept.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from credyt_mcp import ids
+from credyt_mcp.domain.book import Book, Customer, CustomerRef
+from credyt_mcp.domain.grants import (
+    DEFAULT_PRIORITY,
+    PURPOSE_OF_REASON,
+    Grant,
+    Purpose,
+    Reason,
+)
+from credyt_mcp.domain.ledger import Account, AccountKind, Entry, Transaction, move
+from credyt_mcp.domain.money import Asset
+from credyt_mcp.errors import IdReused
+
+_FUNDING_SIDE: dict[Reason, AccountKind] = {
+    "gift": "promotion",
+    "external_topup": "funding",
+    "external_refund": "funding",
+    "other": "adjustment",
+}
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """A transaction in the book; `repeated` when it had been recorded before."""
+
+    transaction: Transaction
+    repeated: bool
+
+
+@dataclass(frozen=True)
+class Adjust:
+    """An operator's credit (positive `amount` units) or debit (negative)."""
+
+    ref: CustomerRef
+    transaction_id: str
+    account_name: str
+    asset: Asset
+    amount: int
+    reason: Reason
+    description: str | None
+    effective_at: int | None
+    expires_at: int | None
+    details: dict[str, Any] = field(default_factory=dict)
+    purpose: Purpose | None = None
+
+    @property
+    def keys(self) -> list[tuple[int, bytes]]:
+        return [(self.ref.tenant_id, ids.client_key(self.transaction_id))]
+
+    def decide(self, book: Book) -> Recorded:
+        customer = book.customer(self.ref)
+        details = {"reason": self.reason, **self.details}
+        if self.effective_at is not None:
+            details["effective_at"] = self.effective_at
+        if self.expires_at is not None:
+            details["expires_at"] = self.expires_at
+        account = book.wallet_account(customer, self.account_name, self.asset)
+        draft = _draft(book, self, "adjustment", customer, account, details)
+        if repeated := _repeated(book, draft):
+            return repeated
+        effective_at = self.effective_at if self.effective_at is not None else book.now
+        side = _FUNDING_SIDE[self.reason]
+        business = book.business_account(customer.tenant_id, side, self.asset)
+        if self.amount > 0:
+            grant = Grant(
+                id=None,
+                purpose=self.purpose or PURPOSE_OF_REASON[self.reason],
+                source="adjustment",
+                priority=DEFAULT_PRIORITY,
+                amount=self.amount,
+                remaining=self.amount,
+                effective_at=effective_at,
+                expires_at=self.expires_at,
+                booked=effective_at <= book.now,
+            )
+            draft.grants.append((account, grant))
+            if not grant.booked:
+                draft.executed_at = None
+                book.touch(account)
+                account.grants = [*account.grants, grant]
+                book.record(draft)
+                return Recorded(draft, repeated=False)
+            entry = book.credit(account, grant)
+        else:
+            entry = book.debit(account, -self.amount)
+        draft.entries = [entry, move(business, -self.amount)]
+        book.record(draft)
+        return Recorded(draft, repeated=False)
+
+
+@dataclass(frozen=True)
+class Charge:
+    """An ad-hoc debit of `amount` units (positive), billed in full whatever the balance."""
+
+    ref: CustomerRef
+    transaction_id: str
+    account_name: str
+    asset: Asset
+    amount: int
+    description: str | None
+    details: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def keys(self) -> list[tuple[int, bytes]]:
+        return [(self.ref.tenant_id, ids.client_key(self.transaction_id))]
+
+    def decide(self, book: Book) -> Recorded:
+        customer = book.customer(self.ref)
+        account = book.wallet_account(customer, self.account_name, self.asset)
+        draft = _draft(book, self, "charge", customer, account, self.details)
+        if repeated := _repeated(book, draft):
+            return repeated
+        revenue = book.business_account(customer.tenant_id, "revenue", self.asset)
+        if self.amount:
+            draft.entries = [book.debit(account, self.amount), move(revenue, self.amount)]
+        book.record(draft)
+        return Recorded(draft, repeated=False)
+
+
+@dataclass(eq=False)
+class TopUp:
+    """A payment under way, as the book needs it; amounts in units of their assets."""
+
+    id: int
+    tenant_id: int
+    public_id: str
+    account_name: str
+    status: str
+    paid: int
+    currency: Asset
+    credit_expires_at: int | None
+    settled_at: int | None = None
+
+
+@dataclass(frozen=True)
+class SettleTopUp:
+    """Close a top-up as its provider says, crediting the wallet if it was paid: exactly once,
+    however often this is asked. `credited` units are what `paid` bought."""
+
+    ref: CustomerRef
+    public_id: str
+    status: str
+    destination: Asset
+    credited: int
+
+    @property
+    def keys(self) -> list[tuple[int, bytes]]:
+        return []
+
+    @property
+    def top_up(self) -> tuple[int, str]:
+        return self.ref.tenant_id, self.public_id
+
+    def decide(self, book: Book) -> str:
+        top_up: TopUp = book.top_ups[self.top_up]
+        # A payment that arrives after we called the link expired is still the customer's money.
+        if top_up.status == "succeeded" or top_up.status == self.status:
+            return top_up.status
+        if top_up.status in ("failed", "expired") and self.status != "succeeded":
+            return top_up.status
+        book.touch(top_up)
+        top_up.status, top_up.settled_at = self.status, book.now
+        if self.status == "succeeded":
+            self._credit(book, top_up)
+        return top_up.status
+
+    def _credit(self, book: Book, top_up: TopUp) -> None:
+        customer = book.customer(self.ref)
+        account = book.wallet_account(customer, top_up.account_name, self.destination)
+        grant = Grant(
+            id=None,
+            purpose="paid",
+            source="top_up",
+            priority=DEFAULT_PRIORITY,
+            amount=self.credited,
+            remaining=self.credited,
+            effective_at=book.now,
+            expires_at=top_up.credit_expires_at,
+        )
+        transaction = Transaction(
+            tenant_id=top_up.tenant_id,
+            kind="top_up",
+            key=ids.text_key("top_up", top_up.public_id),
+            client_id=top_up.public_id,
+            customer_id=customer.id,
+            account=account,
+            amount=self.credited,
+            recorded_at=book.now,
+            executed_at=book.now,
+            entries=[book.credit(account, grant), *self._funded_by(book, top_up)],
+            grants=[(account, grant)],
+        )
+        book.record(transaction)
+
+    def _funded_by(self, book: Book, top_up: TopUp) -> list[Entry]:
+        tenant, currency = top_up.tenant_id, top_up.currency
+        entries = [move(book.business_account(tenant, "funding", currency), -top_up.paid)]
+        if currency.code != self.destination.code:
+            entries += [
+                move(book.business_account(tenant, "trading", currency), top_up.paid),
+                move(book.business_account(tenant, "trading", self.destination), -self.credited),
+            ]
+        return entries
+
+
+def _draft(
+    book: Book,
+    command: Adjust | Charge,
+    kind: str,
+    customer: Customer,
+    account: Account,
+    details: dict[str, Any],
+) -> Transaction:
+    return Transaction(
+        tenant_id=customer.tenant_id,
+        kind=kind,
+        key=ids.client_key(command.transaction_id),
+        client_id=command.transaction_id,
+        customer_id=customer.id,
+        account=account,
+        amount=command.amount,
+        recorded_at=book.now,
+        executed_at=book.now,
+        description=command.description,
+        details=details,
+    )
+
+
+def _repeated(book: Book, draft: Transaction) -> Recorded | None:
+    """The transaction already recorded under this id. Raises IdReused if it says otherwise."""
+    known = book.transactions.get((draft.tenant_id, draft.key))
+    if known is None:
+        return None
+    same = (
+        known.kind == draft.kind
+        and known.customer_id == draft.customer_id
+        and known.account is draft.account
+        and known.amount == draft.amount
+        and known.details.get("reason") == draft.details.get("reason")
+    )
+    if not same:
+        raise IdReused(
+            f"transaction_id '{draft.client_id}' was already used for another {known.kind}"
+        )
+    return Recorded(known, repeated=True)

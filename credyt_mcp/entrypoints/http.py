@@ -1,0 +1,50 @@
+"""The HTTP server: REST at `/`, MCP at `/mcp`, customers' pages, health. Assembly only."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+
+from fastapi import FastAPI, Response
+from mcp.server.transport_security import TransportSecuritySettings
+
+from credyt_mcp.entrypoints.mcp.transports import ExactHttp, http_server
+from credyt_mcp.entrypoints.rest.replies import json_response
+from credyt_mcp.entrypoints.rest.server import add_routes
+from credyt_mcp.use_cases.context import Billing
+from credyt_mcp.use_cases.keys import KeyRing
+
+
+def http_app(billing: Billing, keys: KeyRing) -> FastAPI:
+    """The application for a running system."""
+    mcp = http_server()
+    # The key in each request is what admits it; a browser page on another site has none to send.
+    mcp_app = mcp.streamable_http_app(
+        json_response=True,
+        stateless_http=True,
+        transport_security=TransportSecuritySettings(enable_dns_rebinding_protection=False),
+    )
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        async with mcp.session_manager.run():
+            yield
+
+    app = FastAPI(
+        title="Credyt",
+        version=version("credyt-mcp"),
+        description="Real-time prepaid usage billing for AI apps.",
+        lifespan=lifespan,
+        redirect_slashes=False,
+        strict_content_type=False,
+    )
+    app.state.billing, app.state.keys = billing, keys
+    add_routes(app)
+
+    @app.get("/healthz", include_in_schema=False)
+    async def healthz() -> Response:
+        return json_response({"status": "ok"})
+
+    app.mount("/", ExactHttp(mcp_app, billing, keys))
+    return app

@@ -1,0 +1,110 @@
+"""The MCP face: lists the tools, checks arguments, performs the use case, writes the result.
+
+The SDK's own argument handling is replaced because it ignores unknown arguments, repeats rejected
+values (one may be a secret) and passes money through doubles. Errors a model can act on are one
+line: `code: what is wrong. What to do.`
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from importlib.metadata import version
+from typing import Any
+
+from mcp.server import MCPServer
+from mcp.server.mcpserver import Context
+from mcp.server.mcpserver.exceptions import ToolError
+from mcp.types import CallToolResult, TextContent, Tool
+from pydantic import BaseModel, ValidationError
+
+from credyt_mcp import exact_json
+from credyt_mcp.entrypoints.mcp.tool import BillingTool
+from credyt_mcp.entrypoints.mcp.tools import TOOLS
+from credyt_mcp.entrypoints.validation import invalid_request
+from credyt_mcp.errors import CredytError, InvalidRequest
+from credyt_mcp.use_cases.context import Billing, perform
+
+log = logging.getLogger(__name__)
+
+INSTRUCTIONS = """\
+Real-time prepaid usage billing. To charge for usage: create_product (or create_product without \
+prices, then define_price for each price), create_wallet for a customer, record_event when \
+something billable happened; generate_topup_flow gives a link where the customer pays. \
+Amounts are decimal numbers in major units (0.05 USD is five cents); a decimal string is accepted \
+for more than 15 digits. Ids take the id or your own code. To retry record_event, submit_events or \
+create_adjustment, send the same id: it is never billed twice. simulate_usage shows fees without \
+billing. Test data unless the server was started with --live. Never ask for card numbers or API \
+keys in chat: customers pay on the link's page."""
+
+CurrentBilling = Callable[[], Billing]
+
+
+class BillingServer(MCPServer[Any]):
+    """`current` answers the running system as the tenant of the call under way."""
+
+    def __init__(self, current: CurrentBilling) -> None:
+        super().__init__(
+            "credyt",
+            title="Credyt billing",
+            version=version("credyt-mcp"),
+            instructions=INSTRUCTIONS,
+            log_level="WARNING",
+        )
+        self._current = current
+        self._by_name = {tool.name: tool for tool in TOOLS}
+
+    async def list_tools(self) -> list[Tool]:
+        return [tool.describe() for tool in TOOLS]
+
+    async def call_tool(
+        self, name: str, arguments: dict[str, Any], context: Context[Any, Any] | None = None
+    ) -> CallToolResult:
+        tool = self._by_name.get(name)
+        if tool is None:
+            raise ToolError(f"unknown_tool: there is no tool '{name}'. tools/list shows them.")
+        try:
+            command = _command(tool, arguments)
+            return _result(await perform(self._current(), tool.use_case, command))
+        except CredytError as error:
+            raise ToolError(_one_line(error)) from error
+        except Exception:
+            log.exception("tool %s failed", name)
+            raise ToolError(
+                "internal_error: the server failed and wrote nothing. Retry with the same ids; "
+                "if it persists, see the server's log."
+            ) from None
+
+
+def _command(tool: BillingTool, arguments: dict[str, Any]) -> Any:
+    unknown = sorted(arguments.keys() - tool.arguments)
+    if unknown:
+        valid = ", ".join(sorted(tool.arguments))
+        message = f"unknown argument of {tool.name}; its arguments are: {valid}"
+        raise InvalidRequest({name: [message] for name in unknown})
+    # An explicit null is an argument left out.
+    given = {name: value for name, value in arguments.items() if value is not None}
+    try:
+        return tool.command.model_validate(given)
+    except ValidationError as error:
+        found = error.errors(include_input=False, include_url=False, include_context=False)
+        raise invalid_request(found, given) from None
+
+
+def _result(result: Any) -> CallToolResult:
+    """The same facts as text and as structure, every digit of every amount in both."""
+    content = result.model_dump() if isinstance(result, BaseModel) else {"ok": True}
+    text = exact_json.dumps(content)
+    structured = exact_json.mark_inexact(exact_json.loads(text))
+    return CallToolResult(
+        content=[TextContent(type="text", text=text.decode())], structured_content=structured
+    )
+
+
+def _one_line(error: CredytError) -> str:
+    if isinstance(error, InvalidRequest):
+        fields = "; ".join(
+            f"{field}: {' and '.join(messages)}" for field, messages in error.errors.items()
+        )
+        return f"{error.code}: {fields}. {error.hint}"
+    return str(error)

@@ -1,0 +1,88 @@
+"""What an MCP tool is here: a use case, its command, and what a model reads about them.
+
+A tool's arguments are its command's fields, so REST, MCP and the documentation share one set of
+descriptions. The tools themselves are listed by noun in the files beside this one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Any
+
+from mcp.types import Tool, ToolAnnotations
+
+from credyt_mcp.use_cases.context import Command
+
+READ = ToolAnnotations(
+    read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=False
+)
+CREATE = ToolAnnotations(
+    read_only_hint=False, destructive_hint=False, idempotent_hint=False, open_world_hint=False
+)
+REPEATABLE = ToolAnnotations(
+    read_only_hint=False, destructive_hint=False, idempotent_hint=True, open_world_hint=False
+)
+
+
+@dataclass(frozen=True)
+class BillingTool:
+    use_case: Callable[..., Any]
+    command: type[Command]
+    title: str
+    hints: ToolAnnotations
+    description: str = ""
+
+    @property
+    def name(self) -> str:
+        return self.use_case.__name__
+
+    @property
+    def arguments(self) -> set[str]:
+        return set(self.command.model_fields)
+
+    def describe(self) -> Tool:
+        """What a client lists. No output schema: a result's text and structure speak for it."""
+        text = self.description or self.command.__doc__ or ""
+        return Tool(
+            name=self.name,
+            title=self.title,
+            description=" ".join(text.split()),
+            input_schema=_compact(self.command.model_json_schema()),
+            annotations=self.hints,
+        )
+
+
+def _compact(schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema with what a model does not need left out, and unknown arguments refused."""
+    compact = _simplify(deepcopy(schema))
+    compact.pop("description", None)
+    compact["additionalProperties"] = False
+    return compact
+
+
+def _simplify(node: Any) -> Any:
+    if isinstance(node, list):
+        return [_simplify(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    if "anyOf" in node:
+        # An optional argument is simply left out, and a Decimal is a number: say no more than that.
+        options = [option for option in node["anyOf"] if option.get("type") != "null"]
+        if any(option.get("type") == "number" for option in options):
+            options = [option for option in options if option.get("type") == "number"]
+        if len(options) == 1:
+            node = {**options[0], **{key: item for key, item in node.items() if key != "anyOf"}}
+        else:
+            node = {**node, "anyOf": options}
+    dropped = {"pattern"} if node.get("type") == "number" else set()
+    if node.get("default", 0) is None:
+        dropped.add("default")
+    return {
+        key: {name: _simplify(item) for name, item in value.items()}
+        if key in ("properties", "$defs")
+        else _simplify(value)
+        for key, value in node.items()
+        if key not in dropped and not (key == "title" and isinstance(value, str))
+    }

@@ -1,0 +1,23 @@
+"""All MCP tools in the order a client lists them: the plain way to a first charge comes first."""
+
+from __future__ import annotations
+
+from credyt_mcp.entrypoints.mcp import (
+    assets,
+    customers,
+    events,
+    products,
+    top_ups,
+    vendors,
+    wallets,
+)
+
+TOOLS = (
+    *products.TOOLS,
+    *customers.TOOLS,
+    *events.TOOLS,
+    *top_ups.TOOLS,
+    *wallets.TOOLS,
+    *assets.TOOLS,
+    *vendors.TOOLS,
+)

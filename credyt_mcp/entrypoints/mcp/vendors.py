@@ -1,0 +1,7 @@
+"""MCP tools of vendors."""
+
+from __future__ import annotations
+
+from credyt_mcp.entrypoints.mcp.tool import BillingTool
+
+TOOLS: tuple[BillingTool, ...] = ()

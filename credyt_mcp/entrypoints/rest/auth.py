@@ -1,0 +1,23 @@
+"""The caller of a REST request, as a dependency: the running system seen by the key's tenant."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import Depends, Request
+from fastapi.security import APIKeyHeader
+
+from credyt_mcp.entrypoints.auth import authenticate
+from credyt_mcp.use_cases.context import Billing
+
+# Only for /docs and /openapi.json: authenticate reads the headers itself.
+_shown_in_docs = APIKeyHeader(name="X-CREDYT-API-KEY", auto_error=False)
+
+
+async def caller(request: Request, _: Annotated[str | None, Depends(_shown_in_docs)]) -> Billing:
+    tenant = await authenticate(request.app.state.keys, request.headers)
+    billing: Billing = request.app.state.billing
+    return billing.as_tenant(tenant)
+
+
+Caller = Annotated[Billing, Depends(caller)]

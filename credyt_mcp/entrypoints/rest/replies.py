@@ -1,0 +1,125 @@
+"""How every REST answer is written and every body read: exact decimals, problem+json. No decisions."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+from fastapi import Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+
+from credyt_mcp import exact_json
+from credyt_mcp.entrypoints.validation import invalid_request
+from credyt_mcp.errors import CredytError, InvalidRequest, MalformedRequest, Overloaded
+from credyt_mcp.use_cases.context import Billing, perform
+
+PROBLEM_TYPE = "urn:credyt:error:"
+
+
+class ProblemDetails(BaseModel):
+    """RFC 9457 problem; `code` and `hint` are additions of ours."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    hint: str
+    errors: dict[str, list[str]] | None = None
+
+
+class ExactRequest(Request):
+    async def json(self) -> Any:
+        return read_json(await self.body())
+
+
+class ExactRoute(APIRoute):
+    """A route whose body is parsed without passing a number through a double."""
+
+    def get_route_handler(self) -> Callable[[Request], Awaitable[Response]]:  # type: ignore[override]
+        handle = super().get_route_handler()
+
+        async def exact(request: Request) -> Response:
+            return await handle(ExactRequest(request.scope, request.receive))
+
+        return exact
+
+
+def read_json(body: bytes) -> Any:
+    """Raises MalformedRequest."""
+    try:
+        return exact_json.loads(body)
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
+        raise MalformedRequest("the body is not valid JSON") from error
+
+
+async def reply(
+    billing: Billing, use_case: Callable[[Billing, Any], Any], command: Any, status: int = 200
+) -> Response:
+    """Perform a use case and write its result."""
+    return json_response(await perform(billing, use_case, command), status)
+
+
+def json_response(result: Any, status: int = 200) -> Response:
+    if status == 204:
+        return Response(status_code=204)
+    content = result.model_dump() if isinstance(result, BaseModel) else result
+    return Response(exact_json.dumps(content), status, media_type="application/json")
+
+
+def problem(error: CredytError) -> Response:
+    body = ProblemDetails(
+        type=f"{PROBLEM_TYPE}{error.code}",
+        title=error.title,
+        status=error.status,
+        detail=error.detail,
+        code=error.code,
+        hint=error.hint,
+        errors=error.errors if isinstance(error, InvalidRequest) else None,
+    )
+    headers = {}
+    if isinstance(error, Overloaded):
+        headers["Retry-After"] = str(error.retry_after_seconds)
+    if error.status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    return Response(
+        exact_json.dumps(body.model_dump(exclude_none=True)),
+        error.status,
+        headers,
+        media_type="application/problem+json",
+    )
+
+
+async def on_credyt_error(_: Request, error: Exception) -> Response:
+    assert isinstance(error, CredytError)
+    return problem(error)
+
+
+async def on_invalid(_: Request, error: Exception) -> Response:
+    """FastAPI's own validation, in our words. The first step of a location says where it was."""
+    assert isinstance(error, RequestValidationError)
+    if any(entry["type"] == "json_invalid" for entry in error.errors()):
+        return problem(MalformedRequest("the body is not valid JSON"))
+    errors = [{**entry, "loc": entry["loc"][1:] or entry["loc"]} for entry in error.errors()]
+    return problem(invalid_request(errors, error.body))
+
+
+async def on_http_error(_: Request, error: Exception) -> Response:
+    """Unknown routes and methods, as problems like any other."""
+    assert isinstance(error, HTTPException)
+    body = {
+        "type": "about:blank",
+        "title": error.detail,
+        "status": error.status_code,
+        "detail": f"{error.detail}: see /docs for what this server answers",
+    }
+    return Response(
+        exact_json.dumps(body),
+        error.status_code,
+        error.headers,
+        media_type="application/problem+json",
+    )

@@ -1,0 +1,38 @@
+"""The REST face as a FastAPI application. It is given a running system; app.py makes one."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from credyt_mcp.entrypoints.rest import (
+    assets,
+    customers,
+    events,
+    products,
+    top_ups,
+    vendors,
+    wallets,
+)
+from credyt_mcp.entrypoints.rest.replies import on_credyt_error, on_http_error, on_invalid
+from credyt_mcp.errors import CredytError
+
+# Wallets come before customers: their paths are longer.
+ROUTERS = (
+    assets.router,
+    products.router,
+    wallets.router,
+    customers.router,
+    events.router,
+    top_ups.router,
+    vendors.router,
+)
+
+
+def add_routes(api: FastAPI) -> None:
+    for router in ROUTERS:
+        api.include_router(router)
+    api.add_exception_handler(CredytError, on_credyt_error)
+    api.add_exception_handler(RequestValidationError, on_invalid)
+    api.add_exception_handler(HTTPException, on_http_error)

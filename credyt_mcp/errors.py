@@ -1,0 +1,125 @@
+"""Every error a caller can meet, one class each. Faces render them; nothing here knows a face.
+
+    CredytError
+    ├── MalformedRequest     400  malformed_request     not JSON
+    ├── Unauthorized         401  unauthorized          no key, or not one of ours
+    ├── Forbidden            403  forbidden             the key is good, the account is not its own
+    ├── NotFound             404  not_found             an id in the path
+    ├── Conflict             409  already_exists        a code or external id that is taken
+    │   ├── IdReused         409  id_reused             same id, other contents
+    │   └── WrongState       409  wrong_state           the thing exists but cannot do that now
+    ├── InvalidRequest       422  invalid_request       `errors` names each field
+    │   ├── UnknownReference 422  unknown_reference     the body names something that is not there
+    │   ├── AmountOutOfRange 422  amount_out_of_range   too large, or more decimals than the asset
+    │   ├── OutsideWindow    422  outside_window        `occurred_at` too old or ahead
+    │   └── TooMany          422  too_many              more events than one request may hold
+    ├── Overloaded           503  overloaded            the write queue is full: retry
+    └── LedgerBroken         500  ledger_broken         an invariant failed; details stay in the log
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class CredytError(Exception):
+    """Base of all errors; `code` is stable, `hint` says what the caller can do next."""
+
+    code: ClassVar[str] = "error"
+    status: ClassVar[int] = 500
+    title: ClassVar[str] = "Something went wrong"
+    hint: str = ""
+
+    def __init__(self, detail: str, *, hint: str | None = None) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        if hint is not None:
+            self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.detail}. {self.hint}".rstrip()
+
+
+class MalformedRequest(CredytError):
+    code, status, title = "malformed_request", 400, "The request is not valid JSON"
+    hint = "Send a JSON object with Content-Type: application/json."
+
+
+class Unauthorized(CredytError):
+    code, status, title = "unauthorized", 401, "No valid API key"
+    hint = (
+        "Send a key in the X-CREDYT-API-KEY header or as Authorization: Bearer; "
+        "`credyt-mcp keys create` makes one."
+    )
+
+
+class Forbidden(CredytError):
+    code, status, title = "forbidden", 403, "This key may not do that"
+    hint = "Use a key of the account you mean to act for."
+
+
+class NotFound(CredytError):
+    code, status, title = "not_found", 404, "Not found"
+    hint = "Check the id; the matching list call shows what exists."
+
+
+class Conflict(CredytError):
+    code, status, title = "already_exists", 409, "Already exists"
+    hint = "Use the existing one, or choose another code."
+
+
+class IdReused(Conflict):
+    code, title = "id_reused", "This id was used for something else"
+    hint = "Repeat an id only to retry the very same request; use a new id for a new fact."
+
+
+class WrongState(Conflict):
+    code, title = "wrong_state", "Not possible in the present state"
+    hint = "Read the object again and act on its status."
+
+
+class InvalidRequest(CredytError):
+    """Refused before anything was written; `errors` maps each field to its messages."""
+
+    code, status, title = "invalid_request", 422, "One or more fields are invalid"
+    hint = "Correct the named fields and send the request again."
+
+    def __init__(
+        self, field: str | dict[str, list[str]], message: str = "", *, hint: str | None = None
+    ) -> None:
+        self.errors = field if isinstance(field, dict) else {field: [message]}
+        first, messages = next(iter(self.errors.items()))
+        detail = f"{first}: {messages[0]}" if first else messages[0]
+        others = len(self.errors) - 1
+        super().__init__(f"{detail} (and {others} more)" if others else detail, hint=hint)
+
+
+class UnknownReference(InvalidRequest):
+    code, title = "unknown_reference", "The request names something that does not exist"
+    hint = "Create it first, or correct the id or code."
+
+
+class AmountOutOfRange(InvalidRequest):
+    code, title = "amount_out_of_range", "The amount cannot be represented"
+    hint = "Use an amount within the asset's range and number of decimals."
+
+
+class OutsideWindow(InvalidRequest):
+    code, title = "outside_window", "The event lies outside the accepted time window"
+    hint = "Send usage when it happens; corrections of older usage are adjustments."
+
+
+class TooMany(InvalidRequest):
+    code, title = "too_many", "Too many items in one request"
+    hint = "Split the request; repeated ids are safe, so a retry bills nothing twice."
+
+
+class Overloaded(CredytError):
+    code, status, title = "overloaded", 503, "Too many requests are waiting"
+    hint = "Retry after a second with the same ids; nothing was written."
+    retry_after_seconds: ClassVar[int] = 1
+
+
+class LedgerBroken(CredytError):
+    code, status, title = "ledger_broken", 500, "An accounting invariant does not hold"
+    hint = "Run `credyt-mcp ledger verify` and keep the output; nothing was written."

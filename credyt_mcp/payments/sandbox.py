@@ -1,0 +1,79 @@
+"""A payment provider for the test environment: a local checkout page, test cards, no real money.
+
+It behaves like any other provider: it keeps its own sessions and is asked for the truth.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from credyt_mcp.clock import Clock
+from credyt_mcp.domain.checkouts import Checkout, decline_reason
+from credyt_mcp.errors import NotFound, WrongState
+from credyt_mcp.ids import new_secret
+from credyt_mcp.payments.provider import CheckoutRef, CheckoutRequest, PaymentSnapshot
+
+
+class Sessions(Protocol):
+    """Where the sandbox keeps its checkouts."""
+
+    def add(self, checkout: Checkout) -> Checkout:
+        """Store it; if one with the same reference exists, answer that one instead."""
+
+    def get(self, checkout_id: str) -> Checkout | None: ...
+
+    def mark_paid(self, checkout_id: str) -> None: ...
+
+
+class SandboxProvider:
+    name = "sandbox"
+
+    def __init__(self, sessions: Sessions, public_url: str, clock: Clock) -> None:
+        self._sessions = sessions
+        self._public_url = public_url.rstrip("/")
+        self._clock = clock
+
+    def create_checkout(self, request: CheckoutRequest) -> CheckoutRef:
+        checkout = self._sessions.add(
+            Checkout(
+                id=new_secret("sbx"),
+                tenant_id=request.tenant_id,
+                reference=request.key,
+                status="open",
+                amount_minor=request.amount_minor,
+                currency=request.currency,
+                description=request.description,
+                return_url=request.return_url,
+                failure_url=request.failure_url,
+                created_at=request.created_at,
+                expires_at=request.expires_at,
+            )
+        )
+        return CheckoutRef(checkout.id, f"{self._public_url}/checkout/{checkout.id}")
+
+    def fetch(self, checkout_id: str) -> PaymentSnapshot:
+        checkout = self.checkout(checkout_id)
+        status = {"open": "initiated", "paid": "succeeded", "expired": "expired"}[checkout.status]
+        return PaymentSnapshot(status, checkout.amount_minor, checkout.currency)  # type: ignore[arg-type]
+
+    def checkout(self, checkout_id: str) -> Checkout:
+        """Raises NotFound."""
+        checkout = self._sessions.get(checkout_id)
+        if checkout is None:
+            raise NotFound("this payment link does not exist", hint="Ask the app for a new link.")
+        return checkout.at(self._clock.now())
+
+    def pay(self, checkout_id: str, card_number: str) -> str | None:
+        """Pay with a test card: None when paid (also if it was before), else why it is declined.
+
+        Raises NotFound, or WrongState once the link has expired.
+        """
+        checkout = self.checkout(checkout_id)
+        if checkout.status == "expired":
+            raise WrongState("this payment link has expired", hint="Ask the app for a new link.")
+        if checkout.status == "paid":
+            return None
+        reason = decline_reason(card_number)
+        if reason is None:
+            self._sessions.mark_paid(checkout_id)
+        return reason

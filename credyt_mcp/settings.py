@@ -1,0 +1,54 @@
+"""Settings from the environment and a `.env` file. The only file that reads either."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """One frozen value, made in cli.py or a test and passed down. There is no global instance."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="CREDYT_", env_file=".env", extra="ignore", frozen=True
+    )
+
+    database_url: str = Field(
+        default="sqlite:///.credyt/credyt.db",
+        description="`sqlite:///path` or `postgresql://…`",
+    )
+    api_key: SecretStr | None = Field(
+        default=None,
+        description="becomes the first test key of the default account if it is unknown",
+    )
+    public_url: str = Field(
+        default="http://127.0.0.1:8787",
+        description="where customers' browsers and the app reach this server",
+    )
+    event_max_age_days: int = Field(
+        default=35, ge=1, description="how far back an event's `occurred_at` may lie"
+    )
+    event_max_ahead_seconds: int = Field(
+        default=300, ge=0, description="how far ahead an event's `occurred_at` may lie"
+    )
+    top_up_expiry_days: int | None = Field(
+        default=365, ge=1, description="life of credit bought by a top-up; empty means for ever"
+    )
+    checkout_minutes: int = Field(
+        default=60, ge=1, description="how long a payment link can be paid"
+    )
+
+    @property
+    def public_address(self) -> tuple[str, int]:
+        """Host and port of `public_url`, as an address to listen on."""
+        url = urlsplit(self.public_url)
+        return url.hostname or "127.0.0.1", url.port or (443 if url.scheme == "https" else 80)
+
+    @property
+    def sqlite_path(self) -> Path | None:
+        """The database file, or None when the database is Postgres."""
+        scheme, _, path = self.database_url.partition(":///")
+        return Path(path) if scheme.startswith("sqlite") else None

@@ -1,0 +1,249 @@
+"""Loads the pages of the book that a batch of commands touches, and writes what they changed.
+
+The only SQL of the money path. Set-wise throughout: a few statements a batch, however many
+commands. Everything here runs inside the lane's transaction, after the wallets are locked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+from typing import Any, Protocol
+
+from credyt_mcp.domain.assets import currency
+from credyt_mcp.domain.book import Book, Count, Customer, CustomerRef, Event, SubscribedVersion
+from credyt_mcp.domain.ledger import BUSINESS, Account, AccountKind, Transaction
+from credyt_mcp.domain.money import Asset
+from credyt_mcp.domain.transfers import SettleTopUp
+from credyt_mcp.domain.usage import RecordUsage
+from credyt_mcp.storage import tables
+from credyt_mcp.storage.book_rows import (
+    account_of,
+    account_row,
+    changed_accounts,
+    changed_grants,
+    changed_top_ups,
+    entry_row,
+    event_of,
+    event_row,
+    grant_of,
+    grant_row,
+    top_up_of,
+    transaction_of,
+    transaction_row,
+)
+from credyt_mcp.storage.database import LaneConnection, table_of
+from credyt_mcp.storage.rate_cards import RateCards
+
+CUSTOMERS = table_of(tables.CustomerRow)
+ACCOUNTS = table_of(tables.LedgerAccountRow)
+GRANTS = table_of(tables.GrantRow)
+EVENTS = table_of(tables.EventRow)
+TRANSACTIONS = table_of(tables.LedgerTransactionRow)
+ENTRIES = table_of(tables.LedgerEntryRow)
+COUNTERS = table_of(tables.PeriodCounterRow)
+TOP_UPS = table_of(tables.TopUpRow)
+ASSETS = table_of(tables.AssetRow)
+SUBSCRIBED = table_of(tables.SubscribedVersionRow)
+
+
+class Command(Protocol):
+    """A request to change money; see `domain.transfers`."""
+
+    @property
+    def ref(self) -> CustomerRef: ...
+
+    @property
+    def keys(self) -> list[tuple[int, bytes]]: ...
+
+    def decide(self, book: Book) -> Any: ...
+
+
+class BookStore:
+    """Opens and writes books over one lane connection.
+
+    What it remembers between batches never changes once committed: assets, published versions,
+    ids of the tenant's own accounts. `forget` drops it all after a rollback.
+    """
+
+    def __init__(self, connection: LaneConnection) -> None:
+        self.connection = connection
+        self.forget()
+
+    def forget(self) -> None:
+        self._assets: dict[tuple[int, str], Asset] = {}
+        self._business: dict[tuple[int, AccountKind, str], Account] = {}
+        self._rate_cards = RateCards(self.connection, self.find_asset)
+
+    def find_asset(self, tenant_id: int, code: str) -> Asset | None:
+        """The currency or custom asset of that code, in any case."""
+        known = currency(code) or self._assets.get((tenant_id, code.casefold()))
+        if known is None:
+            by = ("tenant_id", "code_folded")
+            for row in self.connection.find(ASSETS, by, [(tenant_id, code.casefold())]):
+                known = Asset(row["code"], row["scale"], row["precision"])
+                self._assets[tenant_id, code.casefold()] = known
+        return known
+
+    def load(self, commands: Sequence[Command], now: int) -> Book:
+        """A book with all that `commands` may look at; locks their wallets."""
+        book = Book(now, self.find_asset)
+        book.business = dict(self._business)
+        self._load_customers(book, {command.ref for command in commands})
+        customers = list({customer.id: customer for customer in book.customers.values()}.values())
+        self._load_accounts(book, customers)
+        self._load_versions(customers)
+        self._load_repeats(book, commands, customers)
+        self._load_top_ups(book, commands)
+        for customer in customers:
+            book.bring_up_to_date(customer)
+        self._load_counts(book, commands)
+        return book
+
+    def save(self, book: Book) -> None:
+        """Write what the commands changed. The book's new rows get their ids here."""
+        for account in book.new_accounts:
+            account.id = self.connection.insert_returning_id(ACCOUNTS, account_row(account, book))
+            if account.customer_id == BUSINESS:
+                key = (account.tenant_id, account.kind, account.asset.code)
+                self._business[key] = account
+        self._save_records(book.records)
+        self._update(ACCOUNTS, ("id",), changed_accounts(book))
+        self._update(GRANTS, ("id",), changed_grants(book))
+        self._update(TOP_UPS, ("id",), changed_top_ups(book))
+        self._save_counts(book)
+
+    def _load_customers(self, book: Book, refs: set[CustomerRef]) -> None:
+        found: dict[CustomerRef, dict[str, Any]] = {}
+        for column in ("public_id", "external_id"):
+            named = {
+                (ref.tenant_id, value): ref
+                for ref in refs
+                if ref not in found
+                and (value := ref.id if column == "public_id" else ref.external_id) is not None
+            }
+            if named:
+                rows = self.connection.find(CUSTOMERS, ("tenant_id", column), list(named))
+                found |= {named[row["tenant_id"], row[column]]: row for row in rows}
+        self.connection.lock_customers([row["id"] for row in found.values()])
+        by_id: dict[int, Customer] = {}
+        for ref, row in found.items():
+            book.customers[ref] = by_id.setdefault(
+                row["id"], Customer(row["id"], row["tenant_id"], row["public_id"], ())
+            )
+
+    def _load_accounts(self, book: Book, customers: list[Customer]) -> None:
+        owners = {customer.id: customer for customer in customers}
+        keys = [(customer.tenant_id, customer.id) for customer in customers]
+        accounts: dict[int, Account] = {}
+        for row in self._find(ACCOUNTS, ("tenant_id", "customer_id"), keys):
+            asset = self.find_asset(row["tenant_id"], row["asset"])
+            assert asset is not None
+            account = account_of(row, asset)
+            accounts[row["id"]] = account
+            owners[row["customer_id"]].accounts[account.name, asset.code] = account
+        ids = [(account_id,) for account_id in accounts]
+        for row in self._find(GRANTS, ("account_id",), ids, where="remaining > 0"):
+            accounts[row["account_id"]].grants.append(grant_of(row))
+
+    def _load_versions(self, customers: list[Customer]) -> None:
+        keys = [(customer.tenant_id, customer.id) for customer in customers]
+        rows = self._find(SUBSCRIBED, ("tenant_id", "customer_id"), keys)
+        cards = self._rate_cards.get({row["version_id"] for row in rows})
+        for customer in customers:
+            customer.versions = tuple(
+                SubscribedVersion(cards[row["version_id"]], row["from_at"], row["until_at"])
+                for row in sorted(rows, key=lambda row: row["id"])
+                if row["customer_id"] == customer.id
+            )
+
+    def _load_repeats(
+        self, book: Book, commands: Sequence[Command], customers: list[Customer]
+    ) -> None:
+        keys = {True: set[tuple[int, bytes]](), False: set[tuple[int, bytes]]()}
+        for command in commands:
+            keys[isinstance(command, RecordUsage)].update(command.keys)
+        for row in self._find(EVENTS, ("tenant_id", "key"), sorted(keys[True])):
+            book.events[row["tenant_id"], row["key"]] = event_of(row)
+        accounts = {a.id: a for customer in customers for a in customer.accounts.values()}
+        for row in self._find(TRANSACTIONS, ("tenant_id", "key"), sorted(keys[False])):
+            known = transaction_of(row, accounts)
+            book.transactions[row["tenant_id"], row["key"]] = known
+
+    def _load_top_ups(self, book: Book, commands: Sequence[Command]) -> None:
+        keys = {command.top_up for command in commands if isinstance(command, SettleTopUp)}
+        for row in self._find(TOP_UPS, ("tenant_id", "public_id"), sorted(keys)):
+            asset = self.find_asset(row["tenant_id"], row["currency"])
+            assert asset is not None
+            book.top_ups[row["tenant_id"], row["public_id"]] = top_up_of(row, asset)
+
+    def _load_counts(self, book: Book, commands: Sequence[Command]) -> None:
+        wanted: dict[tuple[int, int, bytes], Customer] = {}
+        for command in commands:
+            customer = book.customers.get(command.ref)
+            if isinstance(command, RecordUsage) and customer is not None:
+                for key in command.counter_keys(customer):
+                    wanted[customer.tenant_id, customer.id, key] = customer
+        for row in self._find(COUNTERS, ("tenant_id", "customer_id", "key"), sorted(wanted)):
+            owner = wanted[row["tenant_id"], row["customer_id"], row["key"]]
+            owner.counts[row["key"]] = Count(
+                Decimal(row["units"]), Decimal(row["volume"])
+            )
+            book.stored_counts.add((row["tenant_id"], row["customer_id"], row["key"]))
+
+    def _save_records(self, records: list[Event | Transaction]) -> None:
+        needed = sum(1 + len(record.entries) + len(record.grants) for record in records)
+        if not needed:
+            return
+        ids = iter(self.connection.next_ids(needed))
+        events, transactions, entries, grants = [], [], [], []
+        for record in records:
+            record.id = next(ids)
+            if isinstance(record, Event):
+                events.append(event_row(record))
+            else:
+                transactions.append(transaction_row(record))
+            entries += [entry_row(next(ids), record, entry) for entry in record.entries]
+            for account, grant in record.grants:
+                grant.id = next(ids)
+                grants.append(grant_row(record, account, grant))
+        for table, rows in (
+            (EVENTS, events),
+            (TRANSACTIONS, transactions),
+            (ENTRIES, entries),
+            (GRANTS, grants),
+        ):
+            if rows:
+                self.connection.insert(table, rows)
+
+    def _save_counts(self, book: Book) -> None:
+        counts = {
+            (customer.tenant_id, customer.id): customer.counts
+            for customer in book.customers.values()
+        }
+        new: list[dict[str, Any]] = []
+        stored: list[dict[str, Any]] = []
+        for tenant_id, customer_id, key in sorted(book.changed_counts):
+            count = counts[tenant_id, customer_id][key]
+            row = {
+                "tenant_id": tenant_id,
+                "customer_id": customer_id,
+                "key": key,
+                "units": f"{count.units:f}",
+                "volume": f"{count.volume:f}",
+            }
+            known = (tenant_id, customer_id, key) in book.stored_counts
+            (stored if known else new).append(row)
+        if new:
+            self.connection.insert(COUNTERS, new)
+        self._update(COUNTERS, ("tenant_id", "customer_id", "key"), stored)
+
+    def _find(
+        self, table: Any, by: tuple[str, ...], keys: Iterable[tuple[Any, ...]], where: str = ""
+    ) -> list[dict[str, Any]]:
+        wanted = list(keys)
+        return self.connection.find(table, by, wanted, where) if wanted else []
+
+    def _update(self, table: Any, by: tuple[str, ...], rows: list[dict[str, Any]]) -> None:
+        if rows:
+            self.connection.update(table, by, rows)

@@ -1,0 +1,184 @@
+"""Turns rows of the ledger into the book's objects and back. No SQL, no decisions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from credyt_mcp import exact_json
+from credyt_mcp.domain.book import Book, Event
+from credyt_mcp.domain.grants import Grant
+from credyt_mcp.domain.ledger import Account, Entry, Transaction
+from credyt_mcp.domain.money import Asset
+from credyt_mcp.domain.transfers import TopUp
+
+
+def grant_of(row: dict[str, Any]) -> Grant:
+    return Grant(
+        id=row["id"],
+        purpose=row["purpose"],
+        source=row["source"],
+        priority=row["priority"],
+        amount=row["amount"],
+        remaining=row["remaining"],
+        effective_at=row["effective_at"],
+        expires_at=row["expires_at"],
+        booked=bool(row["booked"]),
+    )
+
+
+def event_of(row: dict[str, Any]) -> Event:
+    fields = {name: value for name, value in row.items() if name in Event.__annotations__}
+    for name in ("data", "fees", "costs"):
+        fields[name] = None if row[name] is None else exact_json.loads(row[name])
+    return Event(**fields)
+
+
+def transaction_of(row: dict[str, Any], accounts: dict[int | None, Account]) -> Transaction:
+    elsewhere = Account(
+        row["account_id"], row["tenant_id"], row["customer_id"], "wallet", "", Asset("", 0, 0)
+    )
+    return Transaction(
+        tenant_id=row["tenant_id"],
+        kind=row["kind"],
+        key=row["key"],
+        client_id=row["client_id"],
+        customer_id=row["customer_id"],
+        account=accounts.get(row["account_id"], elsewhere),
+        amount=row["amount"],
+        recorded_at=row["recorded_at"],
+        executed_at=row["executed_at"],
+        description=row["description"],
+        details=exact_json.loads(row["details"]),
+        id=row["id"],
+    )
+
+
+def account_row(account: Account, book: Book) -> dict[str, Any]:
+    return {
+        "tenant_id": account.tenant_id,
+        "customer_id": account.customer_id,
+        "kind": account.kind,
+        "name": account.name,
+        "asset": account.asset.code,
+        "balance": account.balance,
+        "created_at": book.now,
+    }
+
+
+def event_row(event: Event) -> dict[str, Any]:
+    return {
+        "id": event.id,
+        "tenant_id": event.tenant_id,
+        "key": event.key,
+        "client_id": event.client_id,
+        "customer_id": event.customer_id,
+        "event_type": event.event_type,
+        "subject": event.subject,
+        "description": event.description,
+        "data": _json(event.data),
+        "fees": _json(event.fees),
+        "costs": _json(event.costs),
+        "occurred_at": event.occurred_at,
+        "recorded_at": event.recorded_at,
+    }
+
+
+def transaction_row(transaction: Transaction) -> dict[str, Any]:
+    return {
+        "id": transaction.id,
+        "tenant_id": transaction.tenant_id,
+        "key": transaction.key,
+        "kind": transaction.kind,
+        "client_id": transaction.client_id,
+        "customer_id": transaction.customer_id,
+        "account_id": transaction.account.id,
+        "amount": transaction.amount,
+        "description": transaction.description,
+        "details": exact_json.dumps(transaction.details).decode(),
+        "recorded_at": transaction.recorded_at,
+        "executed_at": transaction.executed_at,
+    }
+
+
+def entry_row(entry_id: int, record: Event | Transaction, entry: Entry) -> dict[str, Any]:
+    return {
+        "id": entry_id,
+        "tenant_id": record.tenant_id,
+        "transaction_id": record.id,
+        "account_id": entry.account.id,
+        "amount": entry.amount,
+        "balance_after": entry.balance_after,
+    }
+
+
+def grant_row(record: Event | Transaction, account: Account, grant: Grant) -> dict[str, Any]:
+    return {
+        "id": grant.id,
+        "tenant_id": record.tenant_id,
+        "account_id": account.id,
+        "transaction_id": record.id,
+        "purpose": grant.purpose,
+        "source": grant.source,
+        "priority": grant.priority,
+        "amount": grant.amount,
+        "remaining": grant.remaining,
+        "booked": int(grant.booked),
+        "effective_at": grant.effective_at,
+        "expires_at": grant.expires_at,
+        "created_at": record.recorded_at,
+    }
+
+
+def changed_accounts(book: Book) -> list[dict[str, Any]]:
+    rows = [
+        {"id": row.id, "balance": row.balance}
+        for row in book.changed.values()
+        if isinstance(row, Account)
+    ]
+    return sorted(rows, key=lambda row: row["id"])
+
+
+def changed_grants(book: Book) -> list[dict[str, Any]]:
+    rows = [
+        {"id": row.id, "remaining": row.remaining, "booked": int(row.booked)}
+        for row in book.changed.values()
+        if isinstance(row, Grant)
+    ]
+    return sorted(rows, key=lambda row: row["id"])
+
+
+def changed_top_ups(book: Book) -> list[dict[str, Any]]:
+    return [
+        {"id": row.id, "status": row.status, "settled_at": row.settled_at}
+        for row in book.changed.values()
+        if isinstance(row, TopUp)
+    ]
+
+
+def account_of(row: dict[str, Any], asset: Asset) -> Account:
+    return Account(
+        id=row["id"],
+        tenant_id=row["tenant_id"],
+        customer_id=row["customer_id"],
+        kind=row["kind"],
+        name=row["name"],
+        asset=asset,
+        balance=row["balance"],
+    )
+
+
+def top_up_of(row: dict[str, Any], currency: Asset) -> TopUp:
+    return TopUp(
+        id=row["id"],
+        tenant_id=row["tenant_id"],
+        public_id=row["public_id"],
+        account_name=row["account_name"],
+        status=row["status"],
+        paid=row["amount"],
+        currency=currency,
+        credit_expires_at=row["credit_expires_at"],
+    )
+
+
+def _json(value: Any) -> str | None:
+    return None if value is None else exact_json.dumps(value).decode()

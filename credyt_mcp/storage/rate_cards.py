@@ -1,0 +1,68 @@
+"""Compiled rate cards of published versions, read once and kept: a published version never changes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from credyt_mcp import exact_json
+from credyt_mcp.domain.book import RateCard
+from credyt_mcp.domain.compiled_prices import UsagePrice, compile_price
+from credyt_mcp.domain.money import Asset
+from credyt_mcp.domain.prices import UsageBasedPrice
+from credyt_mcp.storage import tables
+from credyt_mcp.storage.database import LaneConnection, table_of
+
+FindAsset = Callable[[int, str], Asset | None]
+
+VERSIONS = table_of(tables.VersionRow)
+PRODUCTS = table_of(tables.ProductRow)
+PRICES = table_of(tables.PriceRow)
+
+
+class RateCards:
+    def __init__(self, connection: LaneConnection, find_asset: FindAsset) -> None:
+        self._connection = connection
+        self._find_asset = find_asset
+        self._cards: dict[int, RateCard] = {}
+
+    def get(self, version_ids: Iterable[int]) -> dict[int, RateCard]:
+        missing = [(version_id,) for version_id in set(version_ids) - self._cards.keys()]
+        if missing:
+            self._load(missing)
+        return self._cards
+
+    def _load(self, version_ids: list[tuple[int]]) -> None:
+        versions = self._connection.find(VERSIONS, ("id",), version_ids)
+        product_ids = [(product_id,) for product_id in {v["product_id"] for v in versions}]
+        products = {p["id"]: p for p in self._connection.find(PRODUCTS, ("id",), product_ids)}
+        keys = [(version["tenant_id"], version["id"]) for version in versions]
+        prices = self._connection.find(PRICES, ("tenant_id", "version_id"), keys)
+        prices.sort(key=lambda price: price["position"])
+        for version in versions:
+            own = [price for price in prices if price["version_id"] == version["id"]]
+            self._cards[version["id"]] = RateCard(
+                version_id=version["id"],
+                product_id=version["product_id"],
+                product_code=products[version["product_id"]]["code"],
+                version=version["version"],
+                prices=tuple(compile_usage_prices(own, self._find_asset)),
+            )
+
+
+def compile_usage_prices(
+    rows: Iterable[dict[str, Any]], find_asset: FindAsset
+) -> Iterable[UsagePrice]:
+    """The usage prices among price rows (as the database gives them), ready to price events."""
+    for row in rows:
+        definition = row["definition"]
+        if isinstance(definition, str):
+            definition = exact_json.loads(definition)
+        if definition["type"] == "usage_based":
+            price = UsageBasedPrice.model_validate(definition)
+            assets = {}
+            for item in price.pricing:
+                asset = find_asset(row["tenant_id"], item.asset)
+                assert asset is not None, "prices are checked against assets when they are saved"
+                assets[item.asset] = asset
+            yield compile_price(price, key=row["id"], price_id=row["public_id"], assets=assets)

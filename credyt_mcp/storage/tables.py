@@ -1,0 +1,352 @@
+"""The tables. Declarations only: queries live beside the noun they serve, the lane's in book.py.
+
+Every row carries `tenant_id`, one number for account x environment, and every unique key starts
+with it, so that a distributed Postgres can shard on it and no query can forget it unnoticed.
+Amounts are integers in the asset's ledger scale. Rows of the ledger are never updated or deleted.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import BigInteger, Index, Text, UniqueConstraint, text
+from sqlmodel import Field, SQLModel
+
+from credyt_mcp.storage.types import ExactDecimal, ExactJson, Key, Micros, RowId
+
+
+class TenantRow(SQLModel, table=True):
+    """An account in one environment: `test` and `live` are two tenants that never meet."""
+
+    __tablename__ = "tenants"
+    __table_args__ = (UniqueConstraint("account_id", "environment"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    account_id: str = Field(sa_type=Text)
+    account_name: str = Field(sa_type=Text)
+    environment: str = Field(sa_type=Text)
+    created_at: datetime = Field(sa_type=Micros)
+
+
+class ApiKeyRow(SQLModel, table=True):
+    __tablename__ = "api_keys"
+    __table_args__ = (UniqueConstraint("key_hash"),)
+
+    id: str = Field(sa_type=Text, primary_key=True)
+    tenant_id: int = Field(index=True)
+    name: str = Field(sa_type=Text)
+    shown: str = Field(sa_type=Text)
+    key_hash: bytes
+    created_at: datetime = Field(sa_type=Micros)
+    revoked_at: datetime | None = Field(default=None, sa_type=Micros)
+
+
+class AssetRow(SQLModel, table=True):
+    """A custom asset. Currencies are known without a row, see `domain.assets`."""
+
+    __tablename__ = "assets"
+    __table_args__ = (UniqueConstraint("tenant_id", "code_folded"),)
+
+    id: int | None = Field(default=None, primary_key=True, sa_type=RowId)
+    tenant_id: int
+    code: str = Field(sa_type=Text)
+    code_folded: str = Field(sa_type=Text)
+    name: str = Field(sa_type=Text)
+    precision: int
+    scale: int
+    label: str = Field(sa_type=Text)
+    symbol: str | None = Field(default=None, sa_type=Text)
+    created_at: datetime = Field(sa_type=Micros)
+
+
+class RateRow(SQLModel, table=True):
+    """Price of one unit of an asset in `source` from `valid_from` on, until a later row."""
+
+    __tablename__ = "asset_rates"
+    __table_args__ = (Index("asset_rates_asset", "tenant_id", "asset_id", "source", "valid_from"),)
+
+    id: int | None = Field(default=None, primary_key=True, sa_type=RowId)
+    tenant_id: int
+    asset_id: int = Field(sa_type=BigInteger)
+    source: str = Field(sa_type=Text)
+    rate: Decimal = Field(sa_type=ExactDecimal)
+    valid_from: datetime = Field(sa_type=Micros)
+    valid_to: datetime | None = Field(default=None, sa_type=Micros)
+    created_at: datetime = Field(sa_type=Micros)
+
+
+class ProductRow(SQLModel, table=True):
+    __tablename__ = "products"
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "code"),
+        UniqueConstraint("tenant_id", "public_id"),
+    )
+
+    id: int | None = Field(default=None, primary_key=True, sa_type=RowId)
+    tenant_id: int
+    public_id: str = Field(sa_type=Text)
+    code: str = Field(sa_type=Text)
+    name: str = Field(sa_type=Text)
+    default_version: int | None = None
+    archived_at: datetime | None = Field(default=None, sa_type=Micros)
+    created_at: datetime = Field(sa_type=Micros)
+
+
+class VersionRow(SQLModel, table=True):
+    """A version of a product. Once `published_at` is set, nothing but `status` changes."""
+
+    __tablename__ = "product_versions"
+    __table_args__ = (UniqueConstraint("tenant_id", "product_id", "version"),)
+
+    id: int | None = Field(default=None, primary_key=True, sa_type=RowId)
+    tenant_id: int
+    product_id: int = Field(sa_type=BigInteger)
+    version: int
+    status: str = Field(sa_type=Text)
+    entitlements: Any = Field(sa_type=ExactJson)
+    published_at: datetime | None = Field(default=None, sa_type=Micros)
+    created_at: datetime = Field(sa_type=Micros)
+
+
+class PriceRow(SQLModel, table=True):
+    __tablename__ = "prices"
+    __table_args__ = (UniqueConstraint("tenant_id", "version_id", "position"),)
+
+    id: int | None = Field(default=None, primary_key=True, sa_type=RowId)
+    tenant_id: int
+    version_id: int = Field(sa_type=BigInteger)
+    position: int
+    public_id: str = Field(sa_type=Text)
+    definition: Any = Field(sa_type=ExactJson)
+
+
+class CustomerRow(SQLModel, table=True):
+    """A customer and their wallet: this row is what is locked."""
+
+    __tablename__ = "customers"
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "public_id"),
+        UniqueConstraint("tenant_id", "external_id"),
+    )
+
+    id: int | None = Field(default=None, primary_key=True, sa_type=RowId)
+    tenant_id: int
+    public_id: str = Field(sa_type=Text)
+    external_id: str | None = Field(default=None, sa_type=Text)
+    name: str = Field(sa_type=Text)
+    email: str | None = Field(default=None, sa_type=Text)
+    details: Any = Field(sa_type=ExactJson)
+    created_at: datetime = Field(sa_type=Micros)
+
+
+class SubscriptionRow(SQLModel, table=True):
+    __tablename__ = "subscriptions"
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "public_id"),
+        Index("subscriptions_customer", "tenant_id", "customer_id"),
+    )
+
+    id: int | None = Field(default=None, primary_key=True, sa_type=RowId)
+    tenant_id: int
+    public_id: str = Field(sa_type=Text)
+    customer_id: int = Field(sa_type=BigInteger)
+    status: str = Field(sa_type=Text)
+    started_at: datetime = Field(sa_type=Micros)
+    renews_at: datetime | None = Field(default=None, sa_type=Micros)
+    created_at: datetime = Field(sa_type=Micros)
+
+
+class SubscribedVersionRow(SQLModel, table=True):
+    """History: which version of a product a subscription was on, from `from_at` until `until_at`.
+
+    Usage is priced by the row in force at the event's `occurred_at`.
+    """
+
+    __tablename__ = "subscribed_versions"
+    __table_args__ = (Index("subscribed_versions_customer", "tenant_id", "customer_id"),)
+
+    id: int | None = Field(default=None, primary_key=True, sa_type=RowId)
+    tenant_id: int
+    customer_id: int = Field(sa_type=BigInteger)
+    subscription_id: int = Field(sa_type=BigInteger)
+    product_id: int = Field(sa_type=BigInteger)
+    version_id: int = Field(sa_type=BigInteger)
+    from_at: datetime = Field(sa_type=Micros)
+    until_at: datetime | None = Field(default=None, sa_type=Micros)
+
+
+class LedgerAccountRow(SQLModel, table=True):
+    """A place in the ledger. `kind` wallet: a customer's account, with a live balance. Any other
+    kind is the tenant's side (customer_id 0) and carries none, or every customer would queue."""
+
+    __tablename__ = "ledger_accounts"
+    __table_args__ = (UniqueConstraint("tenant_id", "customer_id", "kind", "name", "asset"),)
+
+    id: int | None = Field(default=None, primary_key=True, sa_type=RowId)
+    tenant_id: int
+    customer_id: int = Field(sa_type=BigInteger)
+    kind: str = Field(sa_type=Text)
+    name: str = Field(sa_type=Text)
+    asset: str = Field(sa_type=Text)
+    balance: int = Field(default=0, sa_type=BigInteger)
+    created_at: datetime = Field(sa_type=Micros)
+
+
+class LedgerTransactionRow(SQLModel, table=True):
+    """Any balanced set of entries except an event's fees, whose transaction is the event row:
+    both take their ids from one sequence."""
+
+    __tablename__ = "ledger_transactions"
+    __table_args__ = (UniqueConstraint("tenant_id", "key"),)
+
+    id: int = Field(primary_key=True, sa_type=RowId)
+    tenant_id: int
+    key: bytes = Field(sa_type=Key)
+    kind: str = Field(sa_type=Text)
+    client_id: str = Field(sa_type=Text)
+    customer_id: int = Field(sa_type=BigInteger)
+    account_id: int = Field(sa_type=BigInteger)
+    amount: int = Field(sa_type=BigInteger)
+    description: str | None = Field(default=None, sa_type=Text)
+    details: Any = Field(sa_type=ExactJson)
+    recorded_at: datetime = Field(sa_type=Micros)
+    executed_at: datetime | None = Field(default=None, sa_type=Micros)
+
+
+class LedgerEntryRow(SQLModel, table=True):
+    __tablename__ = "ledger_entries"
+    __table_args__ = (Index("ledger_entries_account", "account_id", "id"),)
+
+    id: int = Field(primary_key=True, sa_type=RowId)
+    tenant_id: int
+    transaction_id: int = Field(sa_type=BigInteger)
+    account_id: int = Field(sa_type=BigInteger)
+    amount: int = Field(sa_type=BigInteger)
+    balance_after: int | None = Field(default=None, sa_type=BigInteger)
+
+
+class GrantRow(SQLModel, table=True):
+    """A dated parcel of credit. `remaining` is what is left to use; `booked` tells whether it is
+    in the balance yet (a grant that takes effect later is not)."""
+
+    __tablename__ = "grants"
+    __table_args__ = (
+        Index(
+            "grants_open",
+            "account_id",
+            sqlite_where=text("remaining > 0"),
+            postgresql_where=text("remaining > 0"),
+        ),
+        Index("grants_account", "account_id", "id"),
+    )
+
+    id: int = Field(primary_key=True, sa_type=RowId)
+    tenant_id: int
+    account_id: int = Field(sa_type=BigInteger)
+    transaction_id: int = Field(sa_type=BigInteger)
+    purpose: str = Field(sa_type=Text)
+    source: str = Field(sa_type=Text)
+    priority: int
+    amount: int = Field(sa_type=BigInteger)
+    remaining: int = Field(sa_type=BigInteger)
+    booked: int
+    effective_at: datetime = Field(sa_type=Micros)
+    expires_at: datetime | None = Field(default=None, sa_type=Micros)
+    created_at: datetime = Field(sa_type=Micros)
+
+
+class EventRow(SQLModel, table=True):
+    """A usage event with its immutable fees inside (compact, see `domain.usage`)."""
+
+    __tablename__ = "events"
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "key"),
+        Index("events_customer", "tenant_id", "customer_id", "id"),
+    )
+
+    id: int = Field(primary_key=True, sa_type=RowId)
+    tenant_id: int
+    key: bytes = Field(sa_type=Key)
+    client_id: str | None = Field(default=None, sa_type=Text)
+    customer_id: int = Field(sa_type=BigInteger)
+    event_type: str = Field(sa_type=Text)
+    subject: str | None = Field(default=None, sa_type=Text)
+    description: str | None = Field(default=None, sa_type=Text)
+    data: Any = Field(default=None, sa_type=ExactJson)
+    fees: Any = Field(default=None, sa_type=ExactJson)
+    costs: Any = Field(default=None, sa_type=ExactJson)
+    occurred_at: datetime = Field(sa_type=Micros)
+    recorded_at: datetime = Field(sa_type=Micros)
+
+
+class PeriodCounterRow(SQLModel, table=True):
+    """Running count of a tiered price: per customer, product, price name, dimensions, period."""
+
+    __tablename__ = "period_counters"
+
+    tenant_id: int = Field(primary_key=True)
+    customer_id: int = Field(primary_key=True, sa_type=BigInteger)
+    key: bytes = Field(primary_key=True, sa_type=Key)
+    units: Decimal = Field(sa_type=ExactDecimal)
+    volume: Decimal = Field(sa_type=ExactDecimal)
+
+
+class VendorRow(SQLModel, table=True):
+    __tablename__ = "vendors"
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "public_id"),
+        UniqueConstraint("tenant_id", "external_id"),
+    )
+
+    id: int | None = Field(default=None, primary_key=True, sa_type=RowId)
+    tenant_id: int
+    public_id: str = Field(sa_type=Text)
+    external_id: str | None = Field(default=None, sa_type=Text)
+    name: str = Field(sa_type=Text)
+    created_at: datetime = Field(sa_type=Micros)
+
+
+class TopUpRow(SQLModel, table=True):
+    """A customer's payment on its way to becoming a grant."""
+
+    __tablename__ = "top_ups"
+    __table_args__ = (UniqueConstraint("tenant_id", "public_id"),)
+
+    id: int | None = Field(default=None, primary_key=True, sa_type=RowId)
+    tenant_id: int
+    public_id: str = Field(sa_type=Text)
+    customer_id: int = Field(sa_type=BigInteger, index=True)
+    status: str = Field(sa_type=Text)
+    amount: int = Field(sa_type=BigInteger)
+    currency: str = Field(sa_type=Text)
+    account_name: str = Field(sa_type=Text)
+    asset: str = Field(sa_type=Text)
+    exchange_rate: Decimal | None = Field(default=None, sa_type=ExactDecimal)
+    details: Any = Field(sa_type=ExactJson)
+    provider: str = Field(sa_type=Text)
+    provider_ref: str | None = Field(default=None, sa_type=Text)
+    redirect_url: str | None = Field(default=None, sa_type=Text)
+    credit_expires_at: datetime | None = Field(default=None, sa_type=Micros)
+    created_at: datetime = Field(sa_type=Micros)
+    expires_at: datetime = Field(sa_type=Micros)
+    settled_at: datetime | None = Field(default=None, sa_type=Micros)
+
+
+class SandboxSessionRow(SQLModel, table=True):
+    """What the sandbox payment provider remembers of a checkout; the provider's books, not ours."""
+
+    __tablename__ = "sandbox_sessions"
+
+    id: str = Field(sa_type=Text, primary_key=True)
+    tenant_id: int
+    reference: str = Field(sa_type=Text, unique=True)
+    status: str = Field(sa_type=Text)
+    amount_minor: int = Field(sa_type=BigInteger)
+    currency: str = Field(sa_type=Text)
+    description: str = Field(sa_type=Text)
+    return_url: str = Field(sa_type=Text)
+    failure_url: str = Field(sa_type=Text)
+    created_at: datetime = Field(sa_type=Micros)
+    expires_at: datetime = Field(sa_type=Micros)

@@ -1,0 +1,102 @@
+"""What a use case may touch, and how a face calls one. No business rule lives here.
+
+A use case is a plain function `(billing, command) -> result`. One that only reads or writes the
+catalogue is `def` and runs in a worker thread; one that moves money is `async def` and awaits the
+write lane. `perform` knows the difference, so a face need not.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import Decimal
+from typing import Annotated, Any, TypeVar
+
+import anyio
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_serializer
+
+from credyt_mcp.clock import Clock
+from credyt_mcp.domain.fields import not_bool
+from credyt_mcp.payments.provider import PaymentProvider
+from credyt_mcp.settings import Settings
+from credyt_mcp.storage.database import Database
+from credyt_mcp.storage.lane import Lane
+
+C = TypeVar("C")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True)
+class Tenant:
+    """An account in one environment, `test` or `live`."""
+
+    id: int
+    account_id: str
+    account_name: str
+    environment: str
+
+
+@dataclass(frozen=True)
+class Billing:
+    """The running system, as one tenant sees it."""
+
+    settings: Settings
+    clock: Clock
+    database: Database
+    lane: Lane
+    payments: PaymentProvider
+    tenant: Tenant
+
+    def as_tenant(self, tenant: Tenant) -> Billing:
+        return replace(self, tenant=tenant)
+
+    def now(self) -> datetime:
+        return self.clock.now()
+
+
+class Command(BaseModel):
+    """What a caller asks for. Unknown fields are ignored, as the hosted service does."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Result(BaseModel):
+    """What a caller gets. Absent optional fields are left out; required ones may be null."""
+
+    @model_serializer(mode="wrap")
+    def _omit_absent(self, dump: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
+        fields = type(self).model_fields
+        return {
+            name: value
+            for name, value in dump(self).items()
+            if value is not None or fields[name].is_required()
+        }
+
+
+class PageOf(Command):
+    """A page of a list."""
+
+    offset: Annotated[int, Field(ge=0, description="how many to skip")] = 0
+    limit: Annotated[int, Field(ge=1, le=100, description="how many to return")] = 20
+
+
+Amount = Annotated[
+    Decimal,
+    BeforeValidator(not_bool),
+    Field(allow_inf_nan=False, json_schema_extra={"type": "number"}),
+]
+"""A money amount in major units (0.05 is five cents), exact."""
+
+ShortText = Annotated[str, Field(min_length=1, max_length=255)]
+
+
+async def perform(
+    billing: Billing, use_case: Callable[[Billing, C], R | Awaitable[R]], command: C
+) -> R:
+    """Run a use case of either kind."""
+    if inspect.iscoroutinefunction(use_case):
+        result: R = await use_case(billing, command)
+        return result
+    return await anyio.to_thread.run_sync(use_case, billing, command)  # type: ignore[arg-type]

@@ -1,0 +1,80 @@
+"""Assets: codes, rates in time, and quotes."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from credyt_mcp.clock import FrozenClock
+from credyt_mcp.errors import Conflict, InvalidRequest, NotFound, UnknownReference
+from credyt_mcp.use_cases.assets import (
+    add_asset_rate,
+    create_asset,
+    get_asset,
+    list_assets,
+    quote_asset,
+)
+from tests.conftest import NOW, Call
+
+CREDITS: dict[str, Any] = {
+    "code": "credits",
+    "name": "Credits",
+    "rates": [{"source": "USD", "rate": "0.05"}],
+}
+
+
+async def test_a_quote_divides_money_by_the_rate(call: Call) -> None:
+    await call(create_asset, **CREDITS)
+    for dollars, credits in ((1, 20), (10, 200), (50, 1000)):
+        quote = await call(quote_asset, asset_code="credits", source="usd", amount=dollars)
+        assert quote.destination_amount == credits
+        assert (quote.rate, quote.inverse_rate) == (Decimal("0.05"), 20)
+
+
+async def test_a_new_rate_rules_at_once_and_the_past_keeps_its_own(
+    call: Call, clock: FrozenClock
+) -> None:
+    await call(create_asset, **CREDITS)
+    clock.advance(timedelta(days=1))
+    await call(add_asset_rate, asset_code="credits", source="USD", rate="0.04")
+    ask = {"asset_code": "credits", "source": "USD", "amount": 1}
+    assert (await call(quote_asset, **ask)).destination_amount == 25
+    assert (await call(quote_asset, **ask, exchange_at=NOW)).destination_amount == 20
+    schedule = (await call(get_asset, asset_code="credits")).rates[0].schedule
+    assert [entry.valid_to for entry in schedule] == [None, NOW + timedelta(days=1)]
+
+
+async def test_a_rate_with_an_end_only_interrupts_the_one_before(
+    call: Call, clock: FrozenClock
+) -> None:
+    await call(create_asset, **CREDITS)
+    sale_ends = NOW + timedelta(days=2)
+    await call(
+        add_asset_rate, asset_code="credits", source="USD", rate="0.01", valid_to=sale_ends
+    )
+    ask = {"asset_code": "credits", "source": "USD", "amount": 1}
+    clock.advance(timedelta(days=1))
+    assert (await call(quote_asset, **ask)).destination_amount == 100
+    clock.advance(timedelta(days=1))
+    assert (await call(quote_asset, **ask)).destination_amount == 20
+
+
+async def test_a_code_is_taken_in_any_case_and_by_every_currency(call: Call) -> None:
+    await call(create_asset, **CREDITS)
+    for code in ("credits", "CREDITS", "USD", "eur"):
+        with pytest.raises(Conflict):
+            await call(create_asset, **{**CREDITS, "code": code})
+    assert [item.code for item in (await call(list_assets)).items] == ["credits"]
+
+
+async def test_what_cannot_be_quoted_says_why(call: Call) -> None:
+    await call(create_asset, code="points", name="Points")
+    with pytest.raises(InvalidRequest, match="no USD rate"):
+        await call(quote_asset, asset_code="points", source="USD", amount=1)
+    with pytest.raises(UnknownReference):
+        await call(quote_asset, asset_code="points", source="gold", amount=1)
+    with pytest.raises(NotFound):
+        await call(quote_asset, asset_code="nothing", source="USD", amount=1)
