@@ -10,20 +10,16 @@ from dataclasses import dataclass
 import anyio
 
 from credyt_mcp.clock import Clock, SystemClock
-from credyt_mcp.errors import CredytError
+from credyt_mcp.errors import SchemaOutdated
 from credyt_mcp.payments.sandbox import SandboxProvider
 from credyt_mcp.settings import Settings
 from credyt_mcp.storage import schema
 from credyt_mcp.storage.database import Database
 from credyt_mcp.storage.lane import Lane
+from credyt_mcp.storage.published_prices import PublishedPrices
 from credyt_mcp.storage.sandbox import StoredSessions
 from credyt_mcp.use_cases.context import Billing
 from credyt_mcp.use_cases.keys import Environment, KeyRing, admit_key, default_tenant
-
-
-class SchemaOutdated(CredytError):
-    code, status, title = "schema_outdated", 500, "The database schema is not up to date"
-    hint = "Run `credyt-mcp db upgrade`, or start with --auto-upgrade."
 
 
 @dataclass(frozen=True)
@@ -68,7 +64,8 @@ async def running(
         lane = Lane(database, clock)
         try:
             sandbox = SandboxProvider(StoredSessions(database), settings.public_url, clock)
-            billing = Billing(settings, clock, database, lane, sandbox, tenant)
+            prices = PublishedPrices(database)
+            billing = Billing(settings, clock, database, lane, prices, sandbox, tenant)
             gc.freeze()
             yield System(billing, KeyRing(database))
         finally:

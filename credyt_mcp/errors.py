@@ -1,25 +1,25 @@
 """Every error a caller can meet, one class each. Faces render them; nothing here knows a face.
 
-    CredytError
-    ├── MalformedRequest     400  malformed_request     not JSON
-    ├── Unauthorized         401  unauthorized          no key, or not one of ours
-    ├── Forbidden            403  forbidden             the key is good, the account is not its own
-    ├── NotFound             404  not_found             an id in the path
-    ├── Conflict             409  already_exists        a code or external id that is taken
-    │   ├── IdReused         409  id_reused             same id, other contents
-    │   └── WrongState       409  wrong_state           the thing exists but cannot do that now
-    ├── InvalidRequest       422  invalid_request       `errors` names each field
-    │   ├── UnknownReference 422  unknown_reference     the body names something that is not there
-    │   ├── AmountOutOfRange 422  amount_out_of_range   too large, or more decimals than the asset
-    │   ├── OutsideWindow    422  outside_window        `occurred_at` too old or ahead
-    │   └── TooMany          422  too_many              more events than one request may hold
-    ├── Overloaded           503  overloaded            the write queue is full: retry
-    └── LedgerBroken         500  ledger_broken         an invariant failed; details stay in the log
+CredytError
+├── MalformedRequest     400  malformed_request     not JSON
+├── Unauthorized         401  unauthorized          no key, or not one of ours
+├── Forbidden            403  forbidden             the key is good, the account is not its own
+├── NotFound             404  not_found             an id in the path
+├── Conflict             409  already_exists        a code or external id that is taken
+│   ├── IdReused         409  id_reused             same id, other contents
+│   └── WrongState       409  wrong_state           the thing exists but cannot do that now
+├── InvalidRequest       422  invalid_request       `errors` names each field
+│   ├── UnknownReference 422  unknown_reference     the body names something that is not there
+│   ├── AmountOutOfRange 422  amount_out_of_range   too large, or more decimals than the asset
+│   ├── OutsideWindow    422  outside_window        `occurred_at` too old or ahead
+│   └── TooMany          422  too_many              more events than one request may hold
+├── Overloaded           503  overloaded            the write queue is full: retry
+└── LedgerBroken         500  ledger_broken         an invariant failed; details stay in the log
 """
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
 
 class CredytError(Exception):
@@ -93,6 +93,11 @@ class InvalidRequest(CredytError):
         others = len(self.errors) - 1
         super().__init__(f"{detail} (and {others} more)" if others else detail, hint=hint)
 
+    def renamed(self, prefix: str, without: str = "") -> Self:
+        """The same error for fields that the caller knows under a longer or shorter path."""
+        errors = {prefix + name.removeprefix(without): said for name, said in self.errors.items()}
+        return type(self)(errors, hint=self.hint)
+
 
 class UnknownReference(InvalidRequest):
     code, title = "unknown_reference", "The request names something that does not exist"
@@ -118,6 +123,11 @@ class Overloaded(CredytError):
     code, status, title = "overloaded", 503, "Too many requests are waiting"
     hint = "Retry after a second with the same ids; nothing was written."
     retry_after_seconds: ClassVar[int] = 1
+
+
+class SchemaOutdated(CredytError):
+    code, status, title = "schema_outdated", 500, "The database schema is not up to date"
+    hint = "Run `credyt-mcp db upgrade`, or start with --auto-upgrade."
 
 
 class LedgerBroken(CredytError):

@@ -40,7 +40,9 @@ def client_key(client_id: str) -> bytes:
     A canonical UUID is its own key, so time-ordered UUIDs stay in order and need no second copy;
     any other string is hashed.
     """
-    return bytes.fromhex(client_id.replace("-", "")) if is_uuid_key(client_id) else text_key(client_id)
+    return (
+        bytes.fromhex(client_id.replace("-", "")) if is_uuid_key(client_id) else text_key(client_id)
+    )
 
 
 def is_uuid_key(client_id: str) -> bool:

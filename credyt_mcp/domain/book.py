@@ -13,6 +13,7 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from credyt_mcp import ids
+from credyt_mcp.domain.compiled_prices import UsagePrice
 from credyt_mcp.domain.grants import Grant, shares
 from credyt_mcp.domain.ledger import (
     BUSINESS,
@@ -23,8 +24,7 @@ from credyt_mcp.domain.ledger import (
     move,
     must_balance,
 )
-from credyt_mcp.domain.money import Asset
-from credyt_mcp.domain.pricing import UsagePrice
+from credyt_mcp.domain.money import Asset, within_range
 from credyt_mcp.errors import UnknownReference
 
 
@@ -183,14 +183,19 @@ class Book:
     def debit(self, account: Account, units: int) -> Entry:
         """Take `units` (positive) out of a wallet account: grants first, the rest is overdraft."""
         self.touch(account)
-        for grant, share in shares(account.grants, units):
+        in_effect = [grant for grant in account.grants if grant.booked]
+        for grant, share in shares(in_effect, units):
             self.touch(grant)
             grant.remaining -= share
         account.grants = [grant for grant in account.grants if grant.remaining > 0]
         return move(account, -units)
 
     def credit(self, account: Account, grant: Grant) -> Entry:
-        """Put a grant into a wallet account; what the account owes is paid from it first."""
+        """Put a grant into a wallet account; what the account owes is paid from it first.
+
+        Raises AmountOutOfRange, also when pending credit would not fit once it takes effect.
+        """
+        within_range(account.balance + account.pending + grant.amount, account.asset)
         self.touch(account)
         entry = move(account, grant.amount)
         grant.remaining = max(0, min(grant.amount, account.balance))
@@ -208,7 +213,7 @@ class Book:
                 for grant in account.grants
                 if grant.expires_at is not None
             ]
-            for moment, ends, grant in sorted(due, key=lambda item: item[:2]):
+            for moment, ends, grant in sorted(due, key=lambda item: (*item[:2], item[2].id)):
                 if moment > self.now:
                     break
                 if ends:
@@ -256,7 +261,7 @@ class Book:
         self.record(
             Transaction(
                 tenant_id=account.tenant_id,
-                key=ids.text_key(client_id),
+                key=ids.text_key(kind, str(grant.id)),
                 kind=kind,
                 client_id=client_id,
                 customer_id=customer.id,

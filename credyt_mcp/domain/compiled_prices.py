@@ -63,12 +63,14 @@ class AssetTables(NamedTuple):
 
 
 class UsagePrice(NamedTuple):
-    """A usage price compiled once and kept; immutable."""
+    """A usage price compiled once and kept; immutable. `account_name` is the wallet account it
+    is collected from, `default` unless the price says otherwise."""
 
     key: int
     id: str
     name: str
     event_type: str
+    account_name: str
     usage_type: UsageType
     volume_field: str | None
     period: Period | None
@@ -88,6 +90,7 @@ def compile_price(
         id=price_id,
         name=price.name,
         event_type=calculation.event_type,
+        account_name=price.account_name,
         usage_type=calculation.usage_type,
         volume_field=None if calculation.usage_type == "unit" else calculation.volume_field,
         period=price.period,

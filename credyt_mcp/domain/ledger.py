@@ -15,7 +15,9 @@ from credyt_mcp.domain.grants import Grant
 from credyt_mcp.domain.money import Asset, within_range
 from credyt_mcp.errors import LedgerBroken
 
-AccountKind = Literal["wallet", "revenue", "funding", "promotion", "adjustment", "breakage", "trading"]
+AccountKind = Literal[
+    "wallet", "revenue", "funding", "promotion", "adjustment", "breakage", "trading"
+]
 BUSINESS = 0
 """The `customer_id` of accounts on the tenant's own side."""
 
@@ -37,6 +39,11 @@ class Account:
     def label(self) -> str:
         """The id a caller sees, `default:USD`."""
         return f"{self.name}:{self.asset.code}"
+
+    @property
+    def pending(self) -> int:
+        """Credit that takes effect later and is not in the balance yet."""
+        return sum(grant.remaining for grant in self.grants if not grant.booked)
 
 
 class Entry(NamedTuple):

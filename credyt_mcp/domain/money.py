@@ -16,6 +16,8 @@ SCALE_ABOVE_PRECISION = 6
 SCALE_MAX = 12
 UNITS_MAX = 2**63 - 1
 """Both databases hold amounts as signed 64-bit integers."""
+ADJUSTED_MAX = 100
+"""Powers of ten beyond which arithmetic would overflow; no amount is so large or so small."""
 
 EXACT = Context(prec=100, rounding=ROUND_HALF_EVEN)
 """Wide enough that every product of two admitted numbers is exact, and that a quotient is so close
@@ -43,13 +45,13 @@ def to_units(amount: Decimal, asset: Asset, field: str = "amount") -> int:
     """
     if not amount.is_finite():
         raise AmountOutOfRange(field, "must be a finite number")
+    size = amount.adjusted() if amount else 0
     with localcontext(EXACT):
-        units = amount.scaleb(asset.scale)
-        whole = units.to_integral_value()
-        if abs(units) > UNITS_MAX:
+        if size > ADJUSTED_MAX or abs(amount.scaleb(asset.scale)) > UNITS_MAX:
             largest = from_units(UNITS_MAX, asset)
             raise AmountOutOfRange(field, f"must be at most {largest:f} {asset.code}")
-        if units != whole:
+        whole = amount.scaleb(asset.scale).to_integral_value()
+        if size < -ADJUSTED_MAX or whole != amount.scaleb(asset.scale):
             raise AmountOutOfRange(field, f"{asset.code} keeps at most {asset.scale} decimals")
         return int(whole)
 

@@ -178,6 +178,12 @@ class _PriceBase(Wire):
     ) = None
     funding_destination: FundingDestination | None = None
 
+    @property
+    def account_name(self) -> str:
+        """Name of the wallet account it is collected from; an address may be `name:ASSET`."""
+        address = self.collection.address if isinstance(self.collection, BalanceCollection) else ""
+        return (address or "").partition(":")[0] or "default"
+
 
 class FixedPrice(_PriceBase):
     type: Literal["fixed"]

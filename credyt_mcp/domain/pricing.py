@@ -160,6 +160,8 @@ def cumulative(table: RateTable, counts: Counts) -> Decimal:
 
 def tier_reached(table: RateTable, counts: Counts) -> int:
     """Index of the value that a running count of `counts` has reached; `up_to` is inclusive."""
+    if not table.bounds:
+        return 0
     with localcontext(EXACT):
         return bisect_left(table.bounds, _quantity(table, counts))
 

@@ -19,7 +19,7 @@ from credyt_mcp.domain.grants import (
     Reason,
 )
 from credyt_mcp.domain.ledger import Account, AccountKind, Entry, Transaction, move
-from credyt_mcp.domain.money import Asset
+from credyt_mcp.domain.money import Asset, within_range
 from credyt_mcp.errors import IdReused
 
 _FUNDING_SIDE: dict[Reason, AccountKind] = {
@@ -87,6 +87,7 @@ class Adjust:
             draft.grants.append((account, grant))
             if not grant.booked:
                 draft.executed_at = None
+                within_range(account.balance + account.pending + self.amount, self.asset)
                 book.touch(account)
                 account.grants = [*account.grants, grant]
                 book.record(draft)

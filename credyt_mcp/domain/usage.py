@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from credyt_mcp import ids
 from credyt_mcp.clock import from_micros, to_micros
 from credyt_mcp.domain.book import Book, Count, Customer, CustomerRef, Event, RateCard
+from credyt_mcp.domain.compiled_prices import UsagePrice
 from credyt_mcp.domain.grants import DEFAULT_PRIORITY, Grant
 from credyt_mcp.domain.ledger import Account, move
 from credyt_mcp.domain.metering import matching
@@ -23,12 +24,11 @@ from credyt_mcp.domain.pricing import (
     FeeOption,
     Unpriced,
     Usage,
-    UsagePrice,
     counter_key,
     measure,
     quote,
 )
-from credyt_mcp.errors import IdReused, OutsideWindow
+from credyt_mcp.errors import IdReused, InvalidRequest, OutsideWindow
 
 
 class StoredFee(NamedTuple):
@@ -95,12 +95,15 @@ class RecordUsage:
 
     def decide(self, book: Book) -> UsageRecorded:
         customer = book.customer(self.ref)
-        outcomes = [
-            self._record(book, customer, event, index) for index, event in enumerate(self.events)
-        ]
+        outcomes = []
+        for index, event in enumerate(self.events):
+            try:
+                outcomes.append(self._record(book, customer, event))
+            except InvalidRequest as error:
+                raise error.renamed(f"events[{index}].") from None
         return UsageRecorded(customer, outcomes)
 
-    def _record(self, book: Book, customer: Customer, event: UsageEvent, index: int) -> EventOutcome:
+    def _record(self, book: Book, customer: Customer, event: UsageEvent) -> EventOutcome:
         key = ids.client_key(event.id)
         known = book.events.get((customer.tenant_id, key))
         if known is not None:
@@ -113,7 +116,7 @@ class RecordUsage:
             if not same:
                 raise IdReused(f"event id '{event.id}' was already used for other usage")
             return EventOutcome(known, duplicate=True, warnings=[])
-        self._check_window(event, index)
+        self._check_window(event)
         row = Event(
             tenant_id=customer.tenant_id,
             key=key,
@@ -132,18 +135,16 @@ class RecordUsage:
         book.record(row)
         return EventOutcome(row, duplicate=False, warnings=warnings)
 
-    def _check_window(self, event: UsageEvent, index: int) -> None:
+    def _check_window(self, event: UsageEvent) -> None:
         if event.occurred_at < self.oldest:
             limit = from_micros(self.oldest).isoformat(timespec="seconds")
-            raise OutsideWindow(f"events[{index}].occurred_at", f"must not be before {limit}")
+            raise OutsideWindow("occurred_at", f"must not be before {limit}")
         if event.occurred_at > self.newest:
             limit = from_micros(self.newest).isoformat(timespec="seconds")
-            raise OutsideWindow(f"events[{index}].occurred_at", f"must not be after {limit}")
+            raise OutsideWindow("occurred_at", f"must not be after {limit}")
 
 
-def prices_in_force(
-    customer: Customer, event: UsageEvent
-) -> Iterator[tuple[RateCard, UsagePrice]]:
+def prices_in_force(customer: Customer, event: UsageEvent) -> Iterator[tuple[RateCard, UsagePrice]]:
     """Usage prices for the event's type, of the versions in force when it occurred."""
     for subscribed in customer.versions:
         starts, ends = subscribed.from_at, subscribed.until_at

@@ -23,7 +23,9 @@ async def authenticate(keys: KeyRing, headers: Mapping[str, str]) -> Tenant:
     if not key:
         raise Unauthorized("the request has no API key")
     key = key.strip()
-    tenant = keys.remembered(key) or await anyio.to_thread.run_sync(keys.tenant_of, key)
+    tenant = keys.remembered(key)
+    if tenant is None:
+        tenant = await anyio.to_thread.run_sync(keys.tenant_of, key)
     account = headers.get("x-credyt-account")
     if account is not None and account != tenant.account_id:
         raise Forbidden("X-CREDYT-ACCOUNT names an account that is not this key's")

@@ -10,6 +10,7 @@ from fastapi import FastAPI, Response
 from mcp.server.transport_security import TransportSecuritySettings
 
 from credyt_mcp.entrypoints.mcp.transports import ExactHttp, http_server
+from credyt_mcp.entrypoints.portal import checkout
 from credyt_mcp.entrypoints.rest.replies import json_response
 from credyt_mcp.entrypoints.rest.server import add_routes
 from credyt_mcp.use_cases.context import Billing
@@ -37,10 +38,10 @@ def http_app(billing: Billing, keys: KeyRing) -> FastAPI:
         description="Real-time prepaid usage billing for AI apps.",
         lifespan=lifespan,
         redirect_slashes=False,
-        strict_content_type=False,
     )
     app.state.billing, app.state.keys = billing, keys
     add_routes(app)
+    app.include_router(checkout.router)
 
     @app.get("/healthz", include_in_schema=False)
     async def healthz() -> Response:

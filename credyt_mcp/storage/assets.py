@@ -29,9 +29,7 @@ def get(session: Session, tenant_id: int, code: str) -> AssetRow | None:
     ).first()
 
 
-def page(
-    session: Session, tenant_id: int, offset: int, limit: int
-) -> tuple[list[AssetRow], int]:
+def page(session: Session, tenant_id: int, offset: int, limit: int) -> tuple[list[AssetRow], int]:
     """Created assets by code A-Z, and how many there are."""
     own = AssetRow.tenant_id == tenant_id
     total = session.exec(select(func.count()).select_from(AssetRow).where(own)).one()

@@ -186,9 +186,7 @@ class BookStore:
                     wanted[customer.tenant_id, customer.id, key] = customer
         for row in self._find(COUNTERS, ("tenant_id", "customer_id", "key"), sorted(wanted)):
             owner = wanted[row["tenant_id"], row["customer_id"], row["key"]]
-            owner.counts[row["key"]] = Count(
-                Decimal(row["units"]), Decimal(row["volume"])
-            )
+            owner.counts[row["key"]] = Count(Decimal(row["units"]), Decimal(row["volume"]))
             book.stored_counts.add((row["tenant_id"], row["customer_id"], row["key"]))
 
     def _save_records(self, records: list[Event | Transaction]) -> None:

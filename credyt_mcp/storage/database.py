@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import psycopg
-from sqlalchemy import Engine, Table, create_engine, event
+from sqlalchemy import Dialect, Engine, Table, create_engine, event
+from sqlalchemy.dialects.postgresql.base import PGDialect
 from sqlalchemy.engine import URL, make_url
 from sqlmodel import Session, SQLModel
 
@@ -58,10 +59,13 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[Session]:
         """A session whose work is one transaction: leaving commits, an exception rolls back."""
-        with self.gate, self.engine.connect().execution_options(writes=True) as connection:
-            with Session(connection, expire_on_commit=False) as session:
-                yield session
-                session.commit()
+        with (
+            self.gate,
+            self.engine.connect().execution_options(writes=True) as connection,
+            Session(connection, expire_on_commit=False) as session,
+        ):
+            yield session
+            session.commit()
 
     def lane_connection(self) -> LaneConnection:
         if self.is_sqlite:
@@ -150,9 +154,7 @@ class LaneConnection(ABC):
     def insert_returning_id(self, table: Table, row: dict[str, Any]) -> int: ...
 
     @abstractmethod
-    def update(
-        self, table: Table, by: tuple[str, ...], rows: Sequence[dict[str, Any]]
-    ) -> None:
+    def update(self, table: Table, by: tuple[str, ...], rows: Sequence[dict[str, Any]]) -> None:
         """Set the other columns of each row where its `by` columns match."""
 
     @abstractmethod
@@ -237,9 +239,7 @@ class PostgresLaneConnection(LaneConnection):
         self._connection = self._connect()
 
     def _connect(self) -> psycopg.Connection[dict[str, Any]]:
-        return psycopg.connect(
-            self._conninfo, autocommit=True, row_factory=psycopg.rows.dict_row
-        )
+        return psycopg.connect(self._conninfo, autocommit=True, row_factory=psycopg.rows.dict_row)
 
     def execute(self, sql: str) -> None:
         self._connection.execute(sql.encode())
@@ -288,9 +288,7 @@ class PostgresLaneConnection(LaneConnection):
     def close(self) -> None:
         self._connection.close()
 
-    def _run(
-        self, sql: str, rows: Sequence[dict[str, Any]]
-    ) -> psycopg.Cursor[dict[str, Any]]:
+    def _run(self, sql: str, rows: Sequence[dict[str, Any]]) -> psycopg.Cursor[dict[str, Any]]:
         document = exact_json.dumps([_as_json(row) for row in rows]).decode()
         return self._connection.execute(sql.encode(), (document,), prepare=True)
 
@@ -336,9 +334,7 @@ def _sqlite_insert(table: Table, columns: tuple[str, ...]) -> str:
 
 @cache
 def _recordset(table: Table, columns: tuple[str, ...]) -> str:
-    from sqlalchemy.dialects import postgresql
-
-    dialect = postgresql.dialect()
+    dialect: Dialect = PGDialect()  # type: ignore[no-untyped-call]
     types = ", ".join(f"{c} {table.c[c].type.compile(dialect=dialect)}" for c in columns)
     return f"json_to_recordset(%s::json) AS given({types})"
 

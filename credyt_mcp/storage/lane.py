@@ -107,7 +107,10 @@ class Lane:
             await self._in_thread(self._gate.acquire)
         try:
             if self._connection.blocks:
-                return await self._in_thread(self._work_and_commit, commands, work)
+                answers: list[Outcome] = await self._in_thread(
+                    self._work_and_commit, commands, work
+                )
+                return answers
             self._connection.begin()
             try:
                 outcomes = work(commands)
@@ -165,9 +168,7 @@ class Lane:
         return outcomes
 
     async def _in_thread(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        return await asyncio.get_running_loop().run_in_executor(
-            self._thread, function, *arguments
-        )
+        return await asyncio.get_running_loop().run_in_executor(self._thread, function, *arguments)
 
 
 def _answer(answer: asyncio.Future[Any], outcome: Outcome) -> None:

@@ -23,7 +23,7 @@ class TenantRow(SQLModel, table=True):
     __tablename__ = "tenants"
     __table_args__ = (UniqueConstraint("account_id", "environment"),)
 
-    id: int | None = Field(default=None, primary_key=True)
+    id: int = Field(default=None, primary_key=True)
     account_id: str = Field(sa_type=Text)
     account_name: str = Field(sa_type=Text)
     environment: str = Field(sa_type=Text)
@@ -49,7 +49,7 @@ class AssetRow(SQLModel, table=True):
     __tablename__ = "assets"
     __table_args__ = (UniqueConstraint("tenant_id", "code_folded"),)
 
-    id: int | None = Field(default=None, primary_key=True, sa_type=RowId)
+    id: int = Field(default=None, primary_key=True, sa_type=RowId)
     tenant_id: int
     code: str = Field(sa_type=Text)
     code_folded: str = Field(sa_type=Text)
@@ -67,7 +67,7 @@ class RateRow(SQLModel, table=True):
     __tablename__ = "asset_rates"
     __table_args__ = (Index("asset_rates_asset", "tenant_id", "asset_id", "source", "valid_from"),)
 
-    id: int | None = Field(default=None, primary_key=True, sa_type=RowId)
+    id: int = Field(default=None, primary_key=True, sa_type=RowId)
     tenant_id: int
     asset_id: int = Field(sa_type=BigInteger)
     source: str = Field(sa_type=Text)
@@ -84,7 +84,7 @@ class ProductRow(SQLModel, table=True):
         UniqueConstraint("tenant_id", "public_id"),
     )
 
-    id: int | None = Field(default=None, primary_key=True, sa_type=RowId)
+    id: int = Field(default=None, primary_key=True, sa_type=RowId)
     tenant_id: int
     public_id: str = Field(sa_type=Text)
     code: str = Field(sa_type=Text)
@@ -100,7 +100,7 @@ class VersionRow(SQLModel, table=True):
     __tablename__ = "product_versions"
     __table_args__ = (UniqueConstraint("tenant_id", "product_id", "version"),)
 
-    id: int | None = Field(default=None, primary_key=True, sa_type=RowId)
+    id: int = Field(default=None, primary_key=True, sa_type=RowId)
     tenant_id: int
     product_id: int = Field(sa_type=BigInteger)
     version: int
@@ -114,7 +114,7 @@ class PriceRow(SQLModel, table=True):
     __tablename__ = "prices"
     __table_args__ = (UniqueConstraint("tenant_id", "version_id", "position"),)
 
-    id: int | None = Field(default=None, primary_key=True, sa_type=RowId)
+    id: int = Field(default=None, primary_key=True, sa_type=RowId)
     tenant_id: int
     version_id: int = Field(sa_type=BigInteger)
     position: int
@@ -131,7 +131,7 @@ class CustomerRow(SQLModel, table=True):
         UniqueConstraint("tenant_id", "external_id"),
     )
 
-    id: int | None = Field(default=None, primary_key=True, sa_type=RowId)
+    id: int = Field(default=None, primary_key=True, sa_type=RowId)
     tenant_id: int
     public_id: str = Field(sa_type=Text)
     external_id: str | None = Field(default=None, sa_type=Text)
@@ -148,7 +148,7 @@ class SubscriptionRow(SQLModel, table=True):
         Index("subscriptions_customer", "tenant_id", "customer_id"),
     )
 
-    id: int | None = Field(default=None, primary_key=True, sa_type=RowId)
+    id: int = Field(default=None, primary_key=True, sa_type=RowId)
     tenant_id: int
     public_id: str = Field(sa_type=Text)
     customer_id: int = Field(sa_type=BigInteger)
@@ -167,7 +167,7 @@ class SubscribedVersionRow(SQLModel, table=True):
     __tablename__ = "subscribed_versions"
     __table_args__ = (Index("subscribed_versions_customer", "tenant_id", "customer_id"),)
 
-    id: int | None = Field(default=None, primary_key=True, sa_type=RowId)
+    id: int = Field(default=None, primary_key=True, sa_type=RowId)
     tenant_id: int
     customer_id: int = Field(sa_type=BigInteger)
     subscription_id: int = Field(sa_type=BigInteger)
@@ -184,7 +184,7 @@ class LedgerAccountRow(SQLModel, table=True):
     __tablename__ = "ledger_accounts"
     __table_args__ = (UniqueConstraint("tenant_id", "customer_id", "kind", "name", "asset"),)
 
-    id: int | None = Field(default=None, primary_key=True, sa_type=RowId)
+    id: int = Field(default=None, primary_key=True, sa_type=RowId)
     tenant_id: int
     customer_id: int = Field(sa_type=BigInteger)
     kind: str = Field(sa_type=Text)
@@ -274,9 +274,9 @@ class EventRow(SQLModel, table=True):
     event_type: str = Field(sa_type=Text)
     subject: str | None = Field(default=None, sa_type=Text)
     description: str | None = Field(default=None, sa_type=Text)
-    data: Any = Field(default=None, sa_type=ExactJson)
-    fees: Any = Field(default=None, sa_type=ExactJson)
-    costs: Any = Field(default=None, sa_type=ExactJson)
+    data: Any = Field(default=None, nullable=True, sa_type=ExactJson)
+    fees: Any = Field(default=None, nullable=True, sa_type=ExactJson)
+    costs: Any = Field(default=None, nullable=True, sa_type=ExactJson)
     occurred_at: datetime = Field(sa_type=Micros)
     recorded_at: datetime = Field(sa_type=Micros)
 
@@ -300,7 +300,7 @@ class VendorRow(SQLModel, table=True):
         UniqueConstraint("tenant_id", "external_id"),
     )
 
-    id: int | None = Field(default=None, primary_key=True, sa_type=RowId)
+    id: int = Field(default=None, primary_key=True, sa_type=RowId)
     tenant_id: int
     public_id: str = Field(sa_type=Text)
     external_id: str | None = Field(default=None, sa_type=Text)
@@ -314,7 +314,7 @@ class TopUpRow(SQLModel, table=True):
     __tablename__ = "top_ups"
     __table_args__ = (UniqueConstraint("tenant_id", "public_id"),)
 
-    id: int | None = Field(default=None, primary_key=True, sa_type=RowId)
+    id: int = Field(default=None, primary_key=True, sa_type=RowId)
     tenant_id: int
     public_id: str = Field(sa_type=Text)
     customer_id: int = Field(sa_type=BigInteger, index=True)

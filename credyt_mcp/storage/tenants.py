@@ -32,7 +32,12 @@ def by_key(session: Session, key_hash: bytes) -> TenantRow | None:
 
 
 def add_key(
-    session: Session, tenant_id: int, key_id: str, name: str, key: str, key_hash: bytes,
+    session: Session,
+    tenant_id: int,
+    key_id: str,
+    name: str,
+    key: str,
+    key_hash: bytes,
     now: datetime,
 ) -> ApiKeyRow:
     row = ApiKeyRow(

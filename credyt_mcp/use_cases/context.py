@@ -23,6 +23,7 @@ from credyt_mcp.payments.provider import PaymentProvider
 from credyt_mcp.settings import Settings
 from credyt_mcp.storage.database import Database
 from credyt_mcp.storage.lane import Lane
+from credyt_mcp.storage.published_prices import PublishedPrices
 
 C = TypeVar("C")
 R = TypeVar("R")
@@ -46,6 +47,7 @@ class Billing:
     clock: Clock
     database: Database
     lane: Lane
+    prices: PublishedPrices
     payments: PaymentProvider
     tenant: Tenant
 

@@ -63,7 +63,6 @@ class KeyRing:
 
 
 def as_tenant(row: TenantRow) -> Tenant:
-    assert row.id is not None
     return Tenant(row.id, row.account_id, row.account_name, row.environment)
 
 
@@ -98,14 +97,17 @@ def admit_key(database: Database, clock: Clock, tenant: Tenant, key: str) -> Non
     with database.write() as session:
         if not tenants.key_known(session, secret_hash(key)):
             tenants.add_key(
-                session, tenant.id, new_id("apk"), "CREDYT_API_KEY", key, secret_hash(key),
+                session,
+                tenant.id,
+                new_id("apk"),
+                "CREDYT_API_KEY",
+                key,
+                secret_hash(key),
                 clock.now(),
             )
 
 
-def create_key(
-    database: Database, clock: Clock, name: str, environment: Environment
-) -> KeyCreated:
+def create_key(database: Database, clock: Clock, name: str, environment: Environment) -> KeyCreated:
     """A new key of the default account; the only time its text is seen."""
     tenant = default_tenant(database, clock, environment)
     key = new_secret("key")

@@ -102,7 +102,7 @@ def test_absent_choices_take_the_wires_defaults() -> None:
 
 def test_prices_cannot_be_changed() -> None:
     with pytest.raises(ValidationError):
-        usage_price([{"unit_price": 1}]).name = "Other"
+        usage_price([{"unit_price": 1}]).name = "Other"  # type: ignore[misc]
 
 
 @pytest.mark.parametrize(

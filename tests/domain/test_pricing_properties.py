@@ -13,7 +13,7 @@ from typing import Any
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from credyt_mcp.domain.compiled_prices import RateTable, UsagePrice, compile_price
+from credyt_mcp.domain.compiled_prices import RateTable, UsagePrice, compile_price, whole_units
 from credyt_mcp.domain.money import Asset
 from credyt_mcp.domain.prices import UsageBasedPrice
 from credyt_mcp.domain.pricing import NO_COUNTS, Counts, Usage, cumulative, measure, quote
@@ -133,7 +133,9 @@ def test_fees_of_any_events_add_up_to_the_rounded_total(
     fees, after = fees_of(compiled(body, scale), sequence)
     total = naive_total(body, len(sequence), sum(sequence, Decimal(0)))
     assert sum(fees) == round(total * 10**scale)  # Fraction rounds half to even
-    assert after == (len(sequence), sum(sequence, Decimal(0)))
+    measured = body["usage_calculation"]["usage_type"] != "unit"
+    volume = sum(sequence, Decimal(0)) if measured else Decimal(0)
+    assert after == Counts(Decimal(len(sequence)), volume)
 
 
 @given(price_bodies(), volumes, st.randoms())
@@ -152,6 +154,34 @@ def test_the_total_does_not_depend_on_how_the_usage_arrives(
 @given(price_bodies())
 def test_no_usage_costs_nothing(body: dict[str, Any]) -> None:
     assert cumulative(table_of(compiled(body)), NO_COUNTS) == 0
+
+
+@given(
+    st.sampled_from(["tiered", "bulk"]),
+    st.decimals("999999999999", "999999999999.999999999999999999", places=18),
+    st.decimals("0.000000000001", "999999999999999.999999999999", places=12),
+    st.decimals("1e24", "1e25", places=12),
+)
+def test_the_widest_admitted_numbers_are_still_rounded_exactly(
+    model: str, rate: Decimal, size: Decimal, volume: Decimal
+) -> None:
+    value = {"volume_rate": rate, "unit_price": rate, "flat_fee": rate, "package_size": size}
+    body: dict[str, Any] = {
+        "name": "p",
+        "type": "usage_based",
+        "pricing_model": model,
+        "tiering": {"basis": "volume", "period": "lifetime"},
+        "usage_calculation": {
+            "event_type": "e",
+            "usage_type": "unit_and_volume",
+            "volume_field": "v",
+        },
+        "pricing": [{"asset": "X", "values": [{**value, "up_to": Decimal("0.7")}]}],
+    }
+    body["pricing"][0]["values"].append({**value, "up_to": None})
+    asset = Asset("X", 12, 6)
+    units = whole_units(cumulative(table_of(compiled(body)), Counts(Decimal(3), volume)), asset)
+    assert units == round(naive_total(body, 3, volume) * 10**12)
 
 
 @given(price_bodies(model="tiered"), volumes)

@@ -28,9 +28,9 @@ CREDITS: dict[str, Any] = {
 
 async def test_a_quote_divides_money_by_the_rate(call: Call) -> None:
     await call(create_asset, **CREDITS)
-    for dollars, credits in ((1, 20), (10, 200), (50, 1000)):
+    for dollars, bought in ((1, 20), (10, 200), (50, 1000)):
         quote = await call(quote_asset, asset_code="credits", source="usd", amount=dollars)
-        assert quote.destination_amount == credits
+        assert quote.destination_amount == bought
         assert (quote.rate, quote.inverse_rate) == (Decimal("0.05"), 20)
 
 
@@ -52,9 +52,7 @@ async def test_a_rate_with_an_end_only_interrupts_the_one_before(
 ) -> None:
     await call(create_asset, **CREDITS)
     sale_ends = NOW + timedelta(days=2)
-    await call(
-        add_asset_rate, asset_code="credits", source="USD", rate="0.01", valid_to=sale_ends
-    )
+    await call(add_asset_rate, asset_code="credits", source="USD", rate="0.01", valid_to=sale_ends)
     ask = {"asset_code": "credits", "source": "USD", "amount": 1}
     clock.advance(timedelta(days=1))
     assert (await call(quote_asset, **ask)).destination_amount == 100

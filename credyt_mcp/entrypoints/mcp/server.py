@@ -82,6 +82,8 @@ def _command(tool: BillingTool, arguments: dict[str, Any]) -> Any:
         valid = ", ".join(sorted(tool.arguments))
         message = f"unknown argument of {tool.name}; its arguments are: {valid}"
         raise InvalidRequest({name: [message] for name in unknown})
+    if rb"\u0000" in exact_json.dumps(arguments):
+        raise InvalidRequest("", "a text has a NUL character; leave it out")
     # An explicit null is an argument left out.
     given = {name: value for name, value in arguments.items() if value is not None}
     try:

@@ -56,7 +56,7 @@ class BillingTool:
 
 def _compact(schema: dict[str, Any]) -> dict[str, Any]:
     """The schema with what a model does not need left out, and unknown arguments refused."""
-    compact = _simplify(deepcopy(schema))
+    compact: dict[str, Any] = _simplify(deepcopy(schema))
     compact.pop("description", None)
     compact["additionalProperties"] = False
     return compact

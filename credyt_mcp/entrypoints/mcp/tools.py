@@ -6,6 +6,7 @@ from credyt_mcp.entrypoints.mcp import (
     assets,
     customers,
     events,
+    ledger,
     products,
     top_ups,
     vendors,
@@ -20,4 +21,5 @@ TOOLS = (
     *wallets.TOOLS,
     *assets.TOOLS,
     *vendors.TOOLS,
+    *ledger.TOOLS,
 )

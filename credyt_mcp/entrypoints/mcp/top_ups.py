@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
-from credyt_mcp.entrypoints.mcp.tool import BillingTool
+from credyt_mcp.entrypoints.mcp.tool import CREATE, READ, BillingTool
+from credyt_mcp.use_cases import top_ups
 
-TOOLS: tuple[BillingTool, ...] = ()
+TOOLS = (
+    BillingTool(
+        top_ups.generate_topup_flow, top_ups.GenerateTopupFlow, "Generate top-up flow", CREATE
+    ),
+    BillingTool(top_ups.get_top_up, top_ups.GetTopUp, "Get top-up", READ),
+)

@@ -11,7 +11,7 @@ import sys
 from contextlib import suppress
 from contextvars import ContextVar
 from io import TextIOWrapper
-from typing import Any, TextIO
+from typing import TextIO
 
 import anyio
 from mcp.server.stdio import stdio_server
@@ -30,10 +30,12 @@ _caller: ContextVar[Billing] = ContextVar("caller")
 
 
 class _ExactReader(TextIOWrapper):
-    def readline(self, *arguments: Any) -> str:
-        return exact_json.quote_inexact(super().readline(*arguments))
+    """Lines of the wire; only `readline` is used by an async file that is iterated."""
 
-    def __next__(self) -> str:
+    def readline(self, size: int = -1, /) -> str:  # type: ignore[override]
+        return exact_json.quote_inexact(super().readline(size))
+
+    def __next__(self) -> str:  # type: ignore[override]
         line = self.readline()
         if not line:
             raise StopIteration
@@ -41,7 +43,7 @@ class _ExactReader(TextIOWrapper):
 
 
 class _ExactWriter(TextIOWrapper):
-    def write(self, text: str) -> int:
+    def write(self, text: str, /) -> int:
         return super().write(exact_json.unmark(text))
 
 
@@ -59,8 +61,9 @@ def _take_stdio() -> tuple[TextIO, TextIO]:
     wire_in, wire_out = os.dup(0), os.dup(1)
     with suppress(OSError):
         os.dup2(2, 1)
-    with open(os.devnull, "rb") as nothing:
-        os.dup2(nothing.fileno(), 0)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
     sys.stdout = sys.stderr
     reader = _ExactReader(os.fdopen(wire_in, "rb"), encoding="utf-8", errors="replace")
     return reader, _ExactWriter(os.fdopen(wire_out, "wb"), encoding="utf-8", newline="\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from credyt_mcp.entrypoints.mcp.tool import BillingTool
+from credyt_mcp.entrypoints.mcp.tool import CREATE, BillingTool
+from credyt_mcp.use_cases import vendors
 
-TOOLS: tuple[BillingTool, ...] = ()
+TOOLS = (BillingTool(vendors.create_vendor, vendors.CreateVendor, "Create vendor", CREATE),)

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
-from credyt_mcp.entrypoints.mcp.tool import BillingTool
+from credyt_mcp.entrypoints.mcp.tool import READ, REPEATABLE, BillingTool
+from credyt_mcp.use_cases import adjustments, wallets
 
-TOOLS: tuple[BillingTool, ...] = ()
+TOOLS = (
+    BillingTool(wallets.get_wallet, wallets.GetWallet, "Get wallet", READ),
+    BillingTool(
+        adjustments.create_adjustment, adjustments.CreateAdjustment, "Create adjustment", REPEATABLE
+    ),
+)

@@ -1,4 +1,4 @@
-"""How every REST answer is written and every body read: exact decimals, problem+json. No decisions."""
+"""How REST answers are written and bodies read: exact decimals, problem+json. No decisions."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
+from starlette.types import Message
 
 from credyt_mcp import exact_json
 from credyt_mcp.entrypoints.validation import invalid_request
@@ -33,24 +34,46 @@ class ProblemDetails(BaseModel):
 
 
 class ExactRequest(Request):
+    """A request whose body was parsed already, exactly."""
+
+    parsed: Any = None
+
     async def json(self) -> Any:
-        return read_json(await self.body())
+        return self.parsed
 
 
 class ExactRoute(APIRoute):
-    """A route whose body is parsed without passing a number through a double."""
+    """A route that takes any body for JSON and parses it without passing a number through a double.
+
+    It is parsed here because FastAPI would turn our error about it into one of its own.
+    """
 
     def get_route_handler(self) -> Callable[[Request], Awaitable[Response]]:  # type: ignore[override]
         handle = super().get_route_handler()
 
         async def exact(request: Request) -> Response:
-            return await handle(ExactRequest(request.scope, request.receive))
+            body = await request.body()
+            headers = [pair for pair in request.scope["headers"] if pair[0] != b"content-type"]
+            headers.append((b"content-type", b"application/json"))
+            taken = ExactRequest({**request.scope, "headers": headers}, _receive_once(body))
+            if body:
+                taken.parsed = read_json(body)
+            return await handle(taken)
 
         return exact
 
 
+def _receive_once(body: bytes) -> Callable[[], Awaitable[Message]]:
+    async def receive() -> Message:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return receive
+
+
 def read_json(body: bytes) -> Any:
-    """Raises MalformedRequest."""
+    """Raises MalformedRequest; also for NUL characters, which Postgres cannot store."""
+    if rb"\u0000" in body:
+        raise MalformedRequest("the body has a NUL character in a text")
     try:
         return exact_json.loads(body)
     except (msgspec.DecodeError, ValueError, RecursionError) as error:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
+from fastapi.openapi.utils import get_openapi
+from pydantic.json_schema import models_json_schema
 from starlette.exceptions import HTTPException
 
 from credyt_mcp.entrypoints.rest import (
     assets,
     customers,
     events,
+    ledger,
     products,
     top_ups,
     vendors,
@@ -17,6 +22,7 @@ from credyt_mcp.entrypoints.rest import (
 )
 from credyt_mcp.entrypoints.rest.replies import on_credyt_error, on_http_error, on_invalid
 from credyt_mcp.errors import CredytError
+from credyt_mcp.use_cases.events import SubmitEvents
 
 # Wallets come before customers: their paths are longer.
 ROUTERS = (
@@ -27,12 +33,34 @@ ROUTERS = (
     events.router,
     top_ups.router,
     vendors.router,
+    ledger.router,
 )
 
 
 def add_routes(api: FastAPI) -> None:
+    api.router.routes[:0] = events.hot_routes
     for router in ROUTERS:
         api.include_router(router)
     api.add_exception_handler(CredytError, on_credyt_error)
     api.add_exception_handler(RequestValidationError, on_invalid)
     api.add_exception_handler(HTTPException, on_http_error)
+    api.openapi = lambda: _openapi(api)  # type: ignore[method-assign]
+
+
+def _openapi(api: FastAPI) -> dict[str, Any]:
+    """FastAPI's document with the hot routes in it, which it cannot see."""
+    if api.openapi_schema is None:
+        document = get_openapi(
+            title=api.title,
+            version=api.version,
+            description=api.description,
+            routes=api.routes,
+        )
+        for path, operations in events.DOCUMENTED.items():
+            document["paths"].setdefault(path, {}).update(operations)
+        _, definitions = models_json_schema(
+            [(SubmitEvents, "validation")], ref_template="#/components/schemas/{model}"
+        )
+        document["components"]["schemas"] |= definitions["$defs"]
+        api.openapi_schema = document
+    return api.openapi_schema

@@ -65,7 +65,9 @@ def upgrade() -> None:
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
-    op.create_index("asset_rates_asset", "asset_rates", ["tenant_id", "asset_id", "source", "valid_from"])
+    op.create_index(
+        "asset_rates_asset", "asset_rates", ["tenant_id", "asset_id", "source", "valid_from"]
+    )
     op.create_table(
         "products",
         sa.Column("id", ROW_ID, nullable=False),
@@ -144,7 +146,9 @@ def upgrade() -> None:
         sa.Column("until_at", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("id"),
     )
-    op.create_index("subscribed_versions_customer", "subscribed_versions", ["tenant_id", "customer_id"])
+    op.create_index(
+        "subscribed_versions_customer", "subscribed_versions", ["tenant_id", "customer_id"]
+    )
     op.create_table(
         "ledger_accounts",
         sa.Column("id", ROW_ID, nullable=False),
@@ -204,7 +208,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("grants_account", "grants", ["account_id", "id"])
-    op.create_index("grants_open", "grants", ["account_id"], sqlite_where=OPEN, postgresql_where=OPEN)
+    op.create_index(
+        "grants_open", "grants", ["account_id"], sqlite_where=OPEN, postgresql_where=OPEN
+    )
     op.create_table(
         "events",
         sa.Column("id", ROW_ID, nullable=False),
@@ -215,9 +221,9 @@ def upgrade() -> None:
         sa.Column("event_type", sa.Text(), nullable=False),
         sa.Column("subject", sa.Text(), nullable=True),
         sa.Column("description", sa.Text(), nullable=True),
-        sa.Column("data", sa.Text(), nullable=False),
-        sa.Column("fees", sa.Text(), nullable=False),
-        sa.Column("costs", sa.Text(), nullable=False),
+        sa.Column("data", sa.Text(), nullable=True),
+        sa.Column("fees", sa.Text(), nullable=True),
+        sa.Column("costs", sa.Text(), nullable=True),
         sa.Column("occurred_at", sa.BigInteger(), nullable=False),
         sa.Column("recorded_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id"),

@@ -1,0 +1,244 @@
+"""The command line: start a face, try the demo, look after keys, ledger and schema. No decisions.
+
+Without a subcommand it is an MCP server on stdio, and stdout carries the protocol alone: whatever
+a person should read goes to stderr.
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+import sys
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import closing, contextmanager
+from typing import Annotated, Any
+
+import anyio
+import typer
+import uvicorn
+from rich.console import Console
+from rich.table import Table
+
+from credyt_mcp import exact_json
+from credyt_mcp.app import open_database, running
+from credyt_mcp.clock import SystemClock
+from credyt_mcp.entrypoints.http import http_app
+from credyt_mcp.entrypoints.mcp.transports import serve_stdio
+from credyt_mcp.errors import CredytError
+from credyt_mcp.settings import Settings
+from credyt_mcp.use_cases import keys as key_use_cases
+from credyt_mcp.use_cases.context import Billing
+from credyt_mcp.use_cases.keys import Environment, KeyRing
+from credyt_mcp.use_cases.ledger import verify_all
+
+app = typer.Typer(
+    help="Real-time prepaid usage billing for AI apps. Without a command: an MCP server on stdio.",
+    invoke_without_command=True,
+    no_args_is_help=False,
+    pretty_exceptions_enable=False,
+)
+keys = typer.Typer(help="API keys.", no_args_is_help=True)
+ledger = typer.Typer(help="The books.", no_args_is_help=True)
+db = typer.Typer(help="The database schema.", no_args_is_help=True)
+app.add_typer(keys, name="keys")
+app.add_typer(ledger, name="ledger")
+app.add_typer(db, name="db")
+
+Live = Annotated[bool, typer.Option("--live", help="Work on live data instead of test data.")]
+AutoUpgrade = Annotated[
+    bool, typer.Option("--auto-upgrade", help="Bring a Postgres schema up to date first.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+stderr = Console(stderr=True)
+stdout = Console()
+
+
+def main() -> None:
+    """The `credyt-mcp` command; an error of ours is two lines on stderr and exit code 1."""
+    try:
+        app()
+    except CredytError as error:
+        stderr.print(f"[red]{error.code}[/red]: {error.detail}", highlight=False)
+        stderr.print(error.hint, highlight=False)
+        sys.exit(1)
+
+
+@app.callback()
+def stdio(
+    context: typer.Context,
+    live: Live = False,
+    auto_upgrade: AutoUpgrade = False,
+    no_http: Annotated[
+        bool, typer.Option("--no-http", help="Do not serve HTTP beside stdio.")
+    ] = False,
+) -> None:
+    """Without a command: serve MCP on stdio, and HTTP on the public URL's port if it is free."""
+    if context.invoked_subcommand is not None:
+        return
+    settings = Settings()
+    _log_to_stderr()
+
+    async def serve() -> None:
+        environment: Environment = "live" if live else "test"
+        async with (
+            running(settings, auto_upgrade=auto_upgrade, environment=environment) as system,
+            anyio.create_task_group() as group,
+        ):
+            server = None
+            if not no_http and (listening := _listen(*settings.public_address)):
+                server = _HttpServer(_http_config(system.billing, system.keys))
+                group.start_soon(server.serve, [listening])
+            await serve_stdio(system.billing)
+            if server is not None:
+                server.should_exit = True
+
+    _run(serve)
+
+
+@app.command()
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on.")] = 8787,
+    auto_upgrade: AutoUpgrade = False,
+) -> None:
+    """Serve REST at /, MCP at /mcp, and customers' pages over HTTP."""
+    settings = Settings()
+    _log_to_stderr()
+
+    async def serve_http() -> None:
+        async with running(settings, auto_upgrade=auto_upgrade) as system:
+            config = _http_config(system.billing, system.keys, host, port)
+            stderr.print(
+                f"credyt-mcp on [bold]http://{host}:{port}[/bold]  REST /  MCP /mcp  docs /docs",
+                highlight=False,
+            )
+            if system.billing.payments.name == "sandbox":
+                stderr.print(
+                    "[yellow]Payments: sandbox (test cards only, no real money).[/yellow]",
+                    highlight=False,
+                )
+            await uvicorn.Server(config).serve()
+
+    _run(serve_http)
+
+
+@app.command()
+def demo() -> None:
+    """Play the main job from product to debited wallet, on a throw-away database."""
+    from credyt_mcp.demo import play
+
+    if not anyio.run(play, stdout):
+        raise typer.Exit(1)
+
+
+@keys.command("create")
+def create_key(
+    name: Annotated[str, typer.Option(help="What the key is for.")] = "default",
+    environment: Annotated[str, typer.Option(help="test or live.")] = "test",
+    as_json: AsJson = False,
+    auto_upgrade: AutoUpgrade = False,
+) -> None:
+    """Make an API key. It is shown once."""
+    if environment not in ("test", "live"):
+        raise typer.BadParameter("must be test or live", param_hint="--environment")
+    with closing(open_database(Settings(), auto_upgrade=auto_upgrade)) as database:
+        made = key_use_cases.create_key(database, SystemClock(), name, environment)  # type: ignore[arg-type]
+    if as_json:
+        _print_json(made.model_dump())
+        return
+    print(made.key)  # noqa: T201 - alone on stdout, so that a script can take it
+    stderr.print(f"{made.environment} key {made.id}. It is not shown again.", highlight=False)
+
+
+@keys.command("list")
+def list_keys(as_json: AsJson = False) -> None:
+    """List API keys, without their text."""
+    with closing(open_database(Settings())) as database:
+        rows = key_use_cases.list_keys(database)
+    if as_json:
+        _print_json([row.model_dump() for row in rows])
+        return
+    table = Table("id", "name", "environment", "key", "created", "state")
+    for row in rows:
+        state = f"revoked {row.revoked_at:%Y-%m-%d}" if row.revoked_at else "active"
+        created = f"{row.created_at:%Y-%m-%d %H:%M}"
+        table.add_row(row.id, row.name, row.environment, row.shown, created, state)
+    stdout.print(table)
+
+
+@keys.command("revoke")
+def revoke_key(key_id: str) -> None:
+    """Revoke an API key by its id; a running server forgets it within five seconds."""
+    with closing(open_database(Settings())) as database:
+        key_use_cases.revoke_key(database, SystemClock(), key_id)
+    stderr.print(f"{key_id} is revoked.", highlight=False)
+
+
+@ledger.command("verify")
+def verify(as_json: AsJson = False) -> None:
+    """Recompute every balance from the ledger's entries; exit code 1 if anything does not hold."""
+    with closing(open_database(Settings())) as database:
+        report = verify_all(database)
+    if as_json:
+        _print_json(report.model_dump())
+    else:
+        counts = ", ".join(
+            f"{count:,} {table.replace('_', ' ')}" for table, count in report.checked.items()
+        )
+        stdout.print(f"Checked {counts}.", highlight=False)
+        for problem in report.problems:
+            stdout.print(f"[red]✗[/red] {problem}", highlight=False)
+        if report.ok:
+            stdout.print("[green]✓[/green] The books balance.", highlight=False)
+    if not report.ok:
+        raise typer.Exit(1)
+
+
+@db.command("upgrade")
+def upgrade() -> None:
+    """Create the schema, or bring it up to date."""
+    open_database(Settings(), auto_upgrade=True).close()
+    stderr.print("The schema is up to date.", highlight=False)
+
+
+class _HttpServer(uvicorn.Server):
+    """HTTP beside stdio: signals stay with the process, which ends when its stdin does."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def _http_config(
+    billing: Billing, key_ring: KeyRing, host: str = "127.0.0.1", port: int = 8787
+) -> uvicorn.Config:
+    app = http_app(billing, key_ring)
+    return uvicorn.Config(app, host, port, log_config=None, access_log=False)
+
+
+def _listen(host: str, port: int) -> socket.socket | None:
+    """A listening socket, or None if another process (our own sibling, likely) has the port."""
+    listening = socket.socket()
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+    except OSError as error:
+        listening.close()
+        stderr.print(f"No HTTP here: {host}:{port} is in use ({error.strerror}).", highlight=False)
+        return None
+    return listening
+
+
+def _run(function: Callable[[], Awaitable[None]]) -> None:
+    anyio.run(function, backend_options={"use_uvloop": sys.platform != "win32"})
+
+
+def _log_to_stderr() -> None:
+    logging.basicConfig(
+        stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s"
+    )
+
+
+def _print_json(value: Any) -> None:
+    print(exact_json.dumps(value).decode())  # noqa: T201

@@ -1,0 +1,16 @@
+"""A wallet as a reader sees it: what time did to it counts at once, written down or not. Pure."""
+
+from __future__ import annotations
+
+from credyt_mcp.domain.book import Book, Customer
+from credyt_mcp.domain.ledger import Account
+
+
+def as_of(customer: Customer, now: int) -> list[Account]:
+    """The customer's accounts with what expired or took effect by `now`.
+
+    The very rule by which the lane books it, in a book that is thrown away: a reader cannot
+    disagree with what will be written.
+    """
+    Book(now, lambda _tenant, _code: None).bring_up_to_date(customer)
+    return list(customer.accounts.values())

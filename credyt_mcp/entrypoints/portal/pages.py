@@ -1,0 +1,62 @@
+"""Renders customers' pages: server-side, no JavaScript, strict content security. No decisions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from fastapi import Request, Response
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from credyt_mcp.errors import CredytError
+
+_PACKAGE = Path(__file__).parents[2]
+
+
+def templates_folder() -> Path:
+    """`templates/` inside the installed package, or beside it in a checkout."""
+    installed = _PACKAGE / "templates"
+    return installed if installed.is_dir() else _PACKAGE.parent / "templates"
+
+
+_environment = Environment(
+    loader=FileSystemLoader(templates_folder() / "portal"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+
+
+def page(template: str, status: int = 200, *, leads_to: str = "", **values: Any) -> Response:
+    """A page; `leads_to` is a URL that its form may send the browser on to."""
+    html = _environment.get_template(template).render(**values)
+    return HTMLResponse(html, status, _headers(leads_to))
+
+
+def stylesheet() -> Response:
+    text = (templates_folder() / "portal" / "style.css").read_text(encoding="utf-8")
+    return Response(text, media_type="text/css", headers={"Cache-Control": "max-age=3600"})
+
+
+async def on_page_error(_: Request, error: Exception) -> Response:
+    """An error as a page: what is wrong and what to do, nothing else."""
+    assert isinstance(error, CredytError)
+    return page("error.html", error.status, title=error.title, detail=error.detail, hint=error.hint)
+
+
+def _headers(leads_to: str) -> dict[str, str]:
+    target = urlsplit(leads_to)
+    onward = f" {target.scheme}://{target.netloc}" if target.netloc else ""
+    policy = (
+        "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; "
+        f"frame-ancestors 'none'; form-action 'self'{onward}"
+    )
+    return {
+        "Content-Security-Policy": policy,
+        "Cache-Control": "no-store",
+        "Referrer-Policy": "no-referrer",
+        "X-Content-Type-Options": "nosniff",
+    }

@@ -1,0 +1,77 @@
+"""Reads recorded usage events. They are written by the lane only, see book.py."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlmodel import Session, col, func, select
+
+from credyt_mcp.ids import client_key
+from credyt_mcp.storage.tables import CustomerRow, EventRow
+
+
+@dataclass(frozen=True)
+class EventFilter:
+    """Absent fields do not narrow; the period is half-open over `occurred_at`."""
+
+    event_id: str | None = None
+    customer_id: str | None = None
+    customer_external_id: str | None = None
+    subject: str | None = None
+    event_types: Sequence[str] = ()
+    has_fees: bool | None = None
+    occurred_from: datetime | None = None
+    occurred_before: datetime | None = None
+
+
+def get(session: Session, tenant_id: int, event_id: str) -> tuple[EventRow, CustomerRow] | None:
+    return session.exec(
+        select(EventRow, CustomerRow)
+        .join(CustomerRow, col(CustomerRow.id) == col(EventRow.customer_id))
+        .where(EventRow.tenant_id == tenant_id, EventRow.key == client_key(event_id))
+    ).first()
+
+
+def page(
+    session: Session, tenant_id: int, wanted: EventFilter, offset: int, limit: int
+) -> tuple[list[tuple[EventRow, CustomerRow]], int]:
+    """Events newest first by submission, and how many match."""
+    conditions = [col(EventRow.tenant_id) == tenant_id, *_conditions(wanted)]
+    joined = (
+        select(EventRow, CustomerRow)
+        .join(CustomerRow, col(CustomerRow.id) == col(EventRow.customer_id))
+        .where(*conditions)
+    )
+    total = session.exec(
+        select(func.count())
+        .select_from(EventRow)
+        .join(CustomerRow, col(CustomerRow.id) == col(EventRow.customer_id))
+        .where(*conditions)
+    ).one()
+    newest = joined.order_by(col(EventRow.id).desc()).offset(offset).limit(limit)
+    return list(session.exec(newest)), total
+
+
+def _conditions(wanted: EventFilter) -> list[Any]:
+    conditions: list[Any] = []
+    if wanted.event_id is not None:
+        conditions.append(col(EventRow.key) == client_key(wanted.event_id))
+    if wanted.customer_id is not None:
+        conditions.append(col(CustomerRow.public_id) == wanted.customer_id)
+    if wanted.customer_external_id is not None:
+        conditions.append(col(CustomerRow.external_id) == wanted.customer_external_id)
+    if wanted.subject is not None:
+        conditions.append(col(EventRow.subject) == wanted.subject)
+    if wanted.event_types:
+        conditions.append(col(EventRow.event_type).in_(wanted.event_types))
+    if wanted.has_fees is not None:
+        fees = col(EventRow.fees)
+        conditions.append(fees.is_not(None) if wanted.has_fees else fees.is_(None))
+    if wanted.occurred_from is not None:
+        conditions.append(col(EventRow.occurred_at) >= wanted.occurred_from)
+    if wanted.occurred_before is not None:
+        conditions.append(col(EventRow.occurred_at) < wanted.occurred_before)
+    return conditions

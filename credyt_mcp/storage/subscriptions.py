@@ -1,0 +1,117 @@
+"""Subscriptions and the history of the product versions they were on.
+
+History is only ever added to and ended, never rewritten: usage is priced by the version that was
+in force when it occurred. Lock the customer before changing anything here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from sqlmodel import Session, col, select
+
+from credyt_mcp.storage.tables import (
+    CustomerRow,
+    ProductRow,
+    SubscribedVersionRow,
+    SubscriptionRow,
+    VersionRow,
+)
+
+Stretch = tuple[SubscriptionRow, SubscribedVersionRow, ProductRow, VersionRow]
+"""One stretch of a subscription on one version of one product."""
+
+
+def keep(session: Session, product: ProductRow) -> ProductRow | None:
+    """`product` as it is now, safe from being archived or deleted until the transaction ends."""
+    return session.exec(
+        select(ProductRow)
+        .where(ProductRow.tenant_id == product.tenant_id, ProductRow.id == product.id)
+        .with_for_update(read=True)
+        .execution_options(populate_existing=True)
+    ).first()
+
+
+def get(session: Session, customer: CustomerRow, public_id: str) -> SubscriptionRow | None:
+    return session.exec(
+        select(SubscriptionRow).where(
+            SubscriptionRow.tenant_id == customer.tenant_id,
+            SubscriptionRow.customer_id == customer.id,
+            SubscriptionRow.public_id == public_id,
+        )
+    ).first()
+
+
+def stretches(session: Session, customer: CustomerRow) -> list[Stretch]:
+    """A customer's whole history, oldest subscription first, each in the order it happened."""
+    return list(
+        session.exec(
+            select(SubscriptionRow, SubscribedVersionRow, ProductRow, VersionRow)
+            .join(
+                SubscribedVersionRow,
+                col(SubscribedVersionRow.subscription_id) == col(SubscriptionRow.id),
+            )
+            .join(ProductRow, col(ProductRow.id) == col(SubscribedVersionRow.product_id))
+            .join(VersionRow, col(VersionRow.id) == col(SubscribedVersionRow.version_id))
+            .where(
+                SubscriptionRow.tenant_id == customer.tenant_id,
+                SubscriptionRow.customer_id == customer.id,
+            )
+            .order_by(col(SubscriptionRow.id), col(SubscribedVersionRow.id))
+        ).all()
+    )
+
+
+def latest(stretches: Iterable[Stretch]) -> list[Stretch]:
+    """The last stretch of each product of each subscription."""
+    last = {(stretch[0].id, stretch[1].product_id): stretch for stretch in stretches}
+    return list(last.values())
+
+
+def add(
+    session: Session,
+    customer: CustomerRow,
+    public_id: str,
+    started_at: datetime,
+    renews_at: datetime | None,
+    now: datetime,
+) -> SubscriptionRow:
+    assert customer.id is not None
+    row = SubscriptionRow(
+        tenant_id=customer.tenant_id,
+        public_id=public_id,
+        customer_id=customer.id,
+        status="active",
+        started_at=started_at,
+        renews_at=renews_at,
+        created_at=now,
+    )
+    session.add(row)
+    session.flush()
+    return row
+
+
+def put_on(
+    session: Session, subscription: SubscriptionRow, version: VersionRow, from_at: datetime
+) -> None:
+    """Open a stretch of `subscription` on `version`."""
+    assert subscription.id is not None and version.id is not None
+    session.add(
+        SubscribedVersionRow(
+            tenant_id=subscription.tenant_id,
+            customer_id=subscription.customer_id,
+            subscription_id=subscription.id,
+            product_id=version.product_id,
+            version_id=version.id,
+            from_at=from_at,
+        )
+    )
+    session.flush()
+
+
+def end(session: Session, stretch: SubscribedVersionRow, at: datetime) -> None:
+    """Close an open stretch."""
+    stretch.until_at = at
+    session.add(stretch)
+    session.flush()

@@ -1,0 +1,100 @@
+"""The sandbox's payment page: show a checkout, take a test card, settle what was paid."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import anyio
+from pydantic import Field
+
+from credyt_mcp.domain.assets import currency
+from credyt_mcp.domain.checkouts import TEST_CARDS, Checkout
+from credyt_mcp.domain.money import from_units
+from credyt_mcp.errors import NotFound
+from credyt_mcp.payments.sandbox import SandboxProvider
+from credyt_mcp.storage import top_ups
+from credyt_mcp.storage.tables import CustomerRow, TopUpRow
+from credyt_mcp.use_cases.context import Billing, Command, Result
+from credyt_mcp.use_cases.keys import as_tenant
+from credyt_mcp.use_cases.top_ups import settle
+
+
+class ViewCheckout(Command):
+    checkout_id: str
+
+
+class PayCheckout(ViewCheckout):
+    card_number: Annotated[str, Field(max_length=40)]
+
+
+class TestCard(Result):
+    number: str
+    outcome: str
+
+
+class CheckoutView(Result):
+    id: str
+    status: str
+    amount: str
+    currency: str
+    description: str
+    return_url: str
+    failure_url: str
+    cards: list[TestCard]
+    declined: str | None = None
+
+
+def view_checkout(billing: Billing, command: ViewCheckout) -> CheckoutView:
+    """Raises NotFound for a link that is not ours."""
+    return _view(_sandbox(billing).checkout(command.checkout_id))
+
+
+async def pay_checkout(billing: Billing, command: PayCheckout) -> CheckoutView:
+    """Pay with a test card and credit the wallet; `declined` says why a card was refused.
+
+    Paying twice pays once. Raises NotFound, or WrongState once the link has expired.
+    """
+    sandbox = _sandbox(billing)
+    declined = await anyio.to_thread.run_sync(sandbox.pay, command.checkout_id, command.card_number)
+    checkout = await anyio.to_thread.run_sync(sandbox.checkout, command.checkout_id)
+    if checkout.status == "paid":
+        owner, row, customer = await anyio.to_thread.run_sync(_paid_for, billing, checkout)
+        await settle(owner, row, customer)
+    return _view(checkout, declined)
+
+
+def _paid_for(billing: Billing, checkout: Checkout) -> tuple[Billing, TopUpRow, CustomerRow]:
+    with billing.database.read() as session:
+        tenant = as_tenant(top_ups.tenant_of(session, checkout.reference))
+        found = top_ups.get(session, tenant.id, checkout.reference)
+    assert found is not None
+    return billing.as_tenant(tenant), *found
+
+
+def _sandbox(billing: Billing) -> SandboxProvider:
+    if isinstance(billing.payments, SandboxProvider):
+        return billing.payments
+    raise NotFound("there is no sandbox checkout on this server")
+
+
+def _view(checkout: Checkout, declined: str | None = None) -> CheckoutView:
+    paid_in = currency(checkout.currency)
+    assert paid_in is not None
+    amount = from_units(checkout.amount_minor, paid_in._replace(scale=paid_in.precision))
+    return CheckoutView(
+        id=checkout.id,
+        status=checkout.status,
+        amount=f"{amount:,.{paid_in.precision}f}",
+        currency=checkout.currency,
+        description=checkout.description,
+        return_url=checkout.return_url,
+        failure_url=checkout.failure_url,
+        cards=[
+            TestCard(
+                number=" ".join(number[i : i + 4] for i in range(0, 16, 4)),
+                outcome=reason or "Payment succeeds.",
+            )
+            for number, reason in TEST_CARDS.items()
+        ],
+        declined=declined,
+    )

@@ -1,0 +1,70 @@
+"""Checks the costs that come with events and finds the vendors they name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import anyio
+
+from credyt_mcp.domain.assets import currency
+from credyt_mcp.domain.money import to_units
+from credyt_mcp.errors import InvalidRequest, UnknownReference
+from credyt_mcp.storage import vendors
+from credyt_mcp.use_cases.context import Billing
+from credyt_mcp.use_cases.usage_fields import Cost, UsageEventFields
+
+
+async def stored_costs(
+    billing: Billing, given: Sequence[UsageEventFields]
+) -> list[list[dict[str, Any]] | None]:
+    """Each event's costs as they are stored, with our vendor ids. A cost id counts once an event.
+
+    Raises UnknownReference for a vendor or currency that does not exist, InvalidRequest for a cost
+    without a vendor, AmountOutOfRange.
+    """
+    if not any(event.costs for event in given):
+        return [None] * len(given)
+    named = {_vendor(cost) for event in given for cost in event.costs or ()}
+    ids = await anyio.to_thread.run_sync(_find, billing, {name for name in named if name})
+    return [_stored(event.costs, index, ids) for index, event in enumerate(given)]
+
+
+def _find(billing: Billing, named: set[str]) -> dict[str, tuple[str, str | None]]:
+    found = {}
+    with billing.database.read() as session:
+        for name in named:
+            row = vendors.find(session, billing.tenant.id, name)
+            if row is not None:
+                found[name] = (row.public_id, row.external_id)
+    return found
+
+
+def _stored(
+    costs: Sequence[Cost] | None, event: int, ids: dict[str, tuple[str, str | None]]
+) -> list[dict[str, Any]] | None:
+    by_id: dict[str, dict[str, Any]] = {}
+    for index, cost in enumerate(costs or ()):
+        path = f"events[{event}].costs[{index}]"
+        vendor = _vendor(cost)
+        if vendor is None:
+            raise InvalidRequest(f"{path}.vendor_id", "is required, or vendor_external_id")
+        if vendor not in ids:
+            raise UnknownReference(
+                f"{path}.vendor_id", f"there is no vendor '{vendor}'; create_vendor makes one"
+            )
+        asset = currency(cost.currency)
+        if asset is None:
+            raise UnknownReference(f"{path}.currency", f"'{cost.currency}' is not a currency")
+        to_units(cost.amount, asset, f"{path}.amount")
+        stored = cost.model_dump(exclude_none=True)
+        stored["currency"] = asset.code
+        stored["vendor_id"], stored["vendor_external_id"] = ids[vendor]
+        if stored["vendor_external_id"] is None:
+            del stored["vendor_external_id"]
+        by_id.setdefault(cost.id, stored)
+    return list(by_id.values()) or None
+
+
+def _vendor(cost: Cost) -> str | None:
+    return cost.vendor_id or cost.vendor_external_id

@@ -1,0 +1,109 @@
+"""How a recorded event reads: its fees with the terms they were computed on, and its profit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from credyt_mcp.domain.assets import currency, plain
+from credyt_mcp.domain.costs import profit, shared_currency
+from credyt_mcp.domain.money import from_units, to_units
+from credyt_mcp.domain.pricing import describe
+from credyt_mcp.domain.usage import StoredFee
+from credyt_mcp.storage.tables import EventRow
+from credyt_mcp.use_cases.context import Billing, Result
+from credyt_mcp.use_cases.usage_fields import Data
+
+
+class EventFee(Result):
+    """One price's part of an event, `amount` in major units of `currency` (an asset code)."""
+
+    id: str
+    product_id: str
+    product_code: str
+    product_version: int
+    price_id: str
+    price_name: str
+    currency: str
+    dimensions: Mapping[str, str] | None = None
+    usage_type: str
+    volume_field: str | None = None
+    input_volume: Decimal | None = None
+    unit_price: Decimal | None = None
+    volume_rate: Decimal | None = None
+    package_size: Decimal | None = None
+    description: str | None = None
+    amount: Decimal
+
+
+class EventStats(Result):
+    gross_revenue: Decimal
+    total_costs: Decimal
+    net_revenue: Decimal
+    margin: Decimal
+    currency: str
+
+
+class StoredCost(Result):
+    id: str
+    vendor_id: str
+    vendor_external_id: str | None = None
+    category: str | None = None
+    description: str | None = None
+    metadata: Data | None = None
+    units: Decimal | None = None
+    unit_price: Decimal | None = None
+    input_volume: Decimal | None = None
+    volume_rate: Decimal | None = None
+    package_size: Decimal | None = None
+    amount: Decimal
+    currency: str
+
+
+def fees_of(billing: Billing, event_id: int | None, stored: Sequence[Any]) -> list[EventFee]:
+    """The fees inside an event row, written out. `event_id` is the row's."""
+    fees = [StoredFee(*fee) for fee in stored]
+    prices = billing.prices.get(fee.price for fee in fees)
+    written = []
+    for index, fee in enumerate(fees):
+        known = prices[fee.price]
+        price, terms = known.price, describe(known.price, fee.asset, fee.entry, fee.value)
+        asset = next(item.asset for item in price.pricing if item.asset.code == fee.asset)
+        written.append(
+            EventFee(
+                id=f"fee_{event_id}_{index}",
+                product_id=known.product_id,
+                product_code=known.product_code,
+                product_version=known.product_version,
+                price_id=price.id,
+                price_name=price.name,
+                currency=fee.asset,
+                dimensions=terms.dimensions,
+                usage_type=price.usage_type,
+                volume_field=price.volume_field,
+                input_volume=fee.volume,
+                unit_price=_plain(terms.unit_price),
+                volume_rate=_plain(terms.volume_rate),
+                package_size=_plain(terms.package_size),
+                description=terms.description,
+                amount=from_units(fee.amount, asset),
+            )
+        )
+    return written
+
+
+def stats_of(billing: Billing, event: EventRow) -> EventStats | None:
+    """Revenue against cost where both are in one currency; absent where they are not."""
+    fees = [StoredFee(*fee) for fee in event.fees or []]
+    costs = event.costs or []
+    code = shared_currency([fee.asset for fee in fees] + [cost["currency"] for cost in costs])
+    asset = currency(code) if code else None
+    if asset is None:
+        return None
+    spent = sum(to_units(Decimal(cost["amount"]), asset) for cost in costs)
+    return EventStats(**profit(sum(fee.amount for fee in fees), spent, asset)._asdict())
+
+
+def _plain(value: Decimal | None) -> Decimal | None:
+    return None if value is None else plain(value)

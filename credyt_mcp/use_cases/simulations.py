@@ -1,0 +1,174 @@
+"""Simulated usage: what events would cost under a product version. Nothing is billed or kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import Annotated, Any
+
+from pydantic import Field, WithJsonSchema
+
+from credyt_mcp.domain.assets import plain
+from credyt_mcp.domain.compiled_prices import UsagePrice
+from credyt_mcp.domain.metering import matching
+from credyt_mcp.domain.money import from_units
+from credyt_mcp.domain.pricing import (
+    NO_COUNTS,
+    CounterKey,
+    Counts,
+    Unpriced,
+    counter_key,
+    describe,
+    measure,
+    quote,
+)
+from credyt_mcp.domain.usage import no_price_warning
+from credyt_mcp.errors import InvalidRequest, TooMany
+from credyt_mcp.storage import assets, products
+from credyt_mcp.storage.rate_cards import compile_usage_prices
+from credyt_mcp.use_cases.context import Billing, Command, Result, ShortText
+from credyt_mcp.use_cases.product_fields import ProductRef, VersionRef
+from credyt_mcp.use_cases.products import known_product, known_version
+from credyt_mcp.use_cases.usage_fields import EventType, OccurredAt
+
+EVENTS_MAX = 1000
+EVENTS_SHOWN_PER_WARNING = 3
+
+
+class SimulatedEvent(Command):
+    id: Annotated[ShortText, Field(description="any id; fees refer to it as usage_id")]
+    event_type: EventType
+    occurred_at: OccurredAt = None
+    data: Annotated[
+        dict[str, Any] | None,
+        WithJsonSchema(
+            {"type": "object", "additionalProperties": {"type": ["string", "number", "boolean"]}}
+        ),
+        Field(description='what prices read, such as {"total_tokens": 1200, "model": "x"}'),
+    ] = None
+
+
+class SimulationFields(Command):
+    events: Annotated[list[SimulatedEvent], Field(description="priced in this order")]
+
+
+class SimulateUsage(SimulationFields):
+    """What events would cost under a product version, drafts included, to check prices before
+    billing. Nothing is stored. Counts of tiers start at 0; with several assets the first listed
+    is charged. An event without a fee is in `warnings`."""
+
+    product_id: ProductRef
+    version: VersionRef = "default"
+
+
+class CalculatedFee(Result):
+    """`currency` is the code of the asset charged."""
+
+    price_id: str
+    price_name: str
+    currency: str
+    usage_id: str
+    event_type: str
+    dimensions: Mapping[str, str] | None = None
+    usage_type: str
+    volume_field: str | None = None
+    input_volume: Decimal | None = None
+    unit_price: Decimal | None = None
+    volume_rate: Decimal | None = None
+    package_size: Decimal | None = None
+    description: str | None = None
+    amount: Decimal
+
+
+class Simulation(Result):
+    fees: list[CalculatedFee]
+    warnings: list[str]
+
+
+def simulate_usage(billing: Billing, command: SimulateUsage) -> Simulation:
+    """Raises InvalidRequest, naming the event and field, for a volume that is no number >= 0."""
+    if len(command.events) > EVENTS_MAX:
+        raise TooMany("events", f"must be at most {EVENTS_MAX} events")
+    prices = _usage_prices(billing, command)
+    now = billing.now()
+    counts: dict[CounterKey, Counts] = {}
+    fees: list[CalculatedFee] = []
+    unpaid: dict[str, list[str]] = {}
+    for index, event in enumerate(command.events):
+        try:
+            own, warnings = _price_event(prices, event, event.occurred_at or now, counts)
+        except InvalidRequest as error:
+            raise error.renamed(f"events[{index}].") from None
+        fees += own
+        for warning in warnings:
+            unpaid.setdefault(warning, []).append(event.id)
+    return Simulation(fees=fees, warnings=[_warning(*item) for item in unpaid.items()])
+
+
+def _usage_prices(billing: Billing, command: SimulateUsage) -> list[UsagePrice]:
+    with billing.database.read() as session:
+        product = known_product(session, billing, command.product_id)
+        version = known_version(session, product, command.version)
+        rows = [row.model_dump() for row in products.prices(session, version)]
+        return list(
+            compile_usage_prices(
+                rows, lambda tenant_id, code: assets.find(session, tenant_id, code)
+            )
+        )
+
+
+def _price_event(
+    prices: list[UsagePrice],
+    event: SimulatedEvent,
+    occurred_at: datetime,
+    counts: dict[CounterKey, Counts],
+) -> tuple[list[CalculatedFee], list[str]]:
+    """Its fees, and what made none; adds to the running `counts`."""
+    fees: list[CalculatedFee] = []
+    warnings: list[str] = []
+    for price in matching(prices, event.event_type):
+        usage = measure(price, event.data or {})
+        if isinstance(usage, Unpriced):
+            warnings.append(f"Event type '{event.event_type}': {usage.warning}")
+            continue
+        counter = counter_key(price, usage, occurred_at)
+        if counter is None:
+            quoted = quote(price, usage)
+        else:
+            quoted = quote(price, usage, counts.get(counter, NO_COUNTS))
+            if quoted.after is not None:
+                counts[counter] = quoted.after
+        option = quoted.options[0]
+        terms = describe(price, option.asset.code, option.entry, option.value)
+        fees.append(
+            CalculatedFee(
+                price_id=price.id,
+                price_name=price.name,
+                currency=option.asset.code,
+                usage_id=event.id,
+                event_type=event.event_type,
+                dimensions=terms.dimensions,
+                usage_type=price.usage_type,
+                volume_field=price.volume_field,
+                input_volume=_plain(usage.input_volume),
+                unit_price=_plain(terms.unit_price),
+                volume_rate=_plain(terms.volume_rate),
+                package_size=_plain(terms.package_size),
+                description=terms.description,
+                amount=from_units(option.amount, option.asset),
+            )
+        )
+    if not fees and not warnings:
+        warnings.append(no_price_warning(event.event_type, (p.event_type for p in prices)))
+    return fees, warnings
+
+
+def _warning(text: str, event_ids: list[str]) -> str:
+    shown = ", ".join(event_ids[:EVENTS_SHOWN_PER_WARNING])
+    more = len(event_ids) - EVENTS_SHOWN_PER_WARNING
+    return f"{text} (event {shown}{f' and {more} more' if more > 0 else ''})"
+
+
+def _plain(value: Decimal | None) -> Decimal | None:
+    return None if value is None else plain(value)

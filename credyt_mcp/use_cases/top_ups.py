@@ -1,0 +1,305 @@
+"""Top-ups: a customer pays money and gets credit, once, however often anybody asks.
+
+Our own row is written first, then the provider is asked for a payment page; what the provider says
+of the payment is looked up, never believed from a redirect.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+import anyio
+from pydantic import AwareDatetime, Field
+
+from credyt_mcp.domain.assets import convert, currency, minor_amount, plain, rate_at
+from credyt_mcp.domain.book import CustomerRef
+from credyt_mcp.domain.fields import PositiveRate
+from credyt_mcp.domain.money import Asset, from_units, to_units
+from credyt_mcp.domain.transfers import SettleTopUp
+from credyt_mcp.errors import InvalidRequest, LedgerBroken, NotFound, UnknownReference
+from credyt_mcp.ids import new_id
+from credyt_mcp.payments.provider import CheckoutRequest
+from credyt_mcp.storage import assets, customers, top_ups
+from credyt_mcp.storage.tables import CustomerRow, TopUpRow
+from credyt_mcp.use_cases.context import Amount, Billing, Command, Result
+
+LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+
+
+class Destination(Command):
+    """The wallet account that is credited; `exchange_rate` is the price of one unit, as a rate."""
+
+    account_name: str = "default"
+    asset: str
+    exchange_rate: PositiveRate | None = None
+
+
+class StartTopUp(Command):
+    """A payment page for a customer; paying it credits the wallet."""
+
+    customer_id: str
+    amount: Annotated[Amount, Field(gt=0)]
+    currency: str
+    description: str | None = Field(default=None, max_length=500)
+    destination: Destination | None = None
+    credit_expires_at: AwareDatetime | None = None
+    return_url: str | None = Field(max_length=2000)
+    failure_url: str | None = Field(max_length=2000)
+    metadata: dict[str, str] | None = None
+
+
+class GenerateTopupFlow(Command):
+    """Make a link where a customer pays to top up their wallet. Open or show `redirect_url`, then
+    ask get_top_up until status is succeeded; the wallet is credited by then."""
+
+    customer_id: Annotated[str, Field(description="customer id, or your external id")]
+    amount: Annotated[Amount, Field(gt=0, description="what the customer pays, such as 10")]
+    currency: Annotated[str, Field(description="of the payment")] = "USD"
+    asset: Annotated[
+        str | None, Field(description="what is credited, such as credits; default the currency")
+    ] = None
+    description: str | None = Field(default=None, max_length=500)
+    return_url: Annotated[
+        str | None, Field(max_length=2000, description="where the page leads after paying")
+    ] = None
+    failure_url: Annotated[str | None, Field(max_length=2000)] = None
+
+
+class GetTopUp(Command):
+    """Status of a top-up: initiated, pending, succeeded, failed or expired."""
+
+    top_up_id: str
+
+
+class TopUpStarted(Result):
+    id: str
+    status: str
+    redirect_url: str
+    created_at: datetime
+    expires_at: datetime
+
+
+class ShownDestination(Result):
+    account_name: str
+    asset: str
+    exchange_rate: Decimal | None = None
+
+
+class TopUpDetails(Result):
+    id: str
+    customer_id: str
+    amount: Decimal
+    currency: str
+    destination: ShownDestination | None = None
+    status: str
+
+
+class TopupFlow(Result):
+    top_up_id: str
+    status: str
+    redirect_url: str
+    expires_at: datetime
+    pays: Decimal
+    currency: str
+    credits: Decimal
+    asset: str
+    show: str
+    wait: str
+
+
+def start_top_up(billing: Billing, command: StartTopUp) -> TopUpStarted:
+    """Raises UnknownReference (customer, currency, asset), AmountOutOfRange for more decimals than
+    the currency has, InvalidRequest for a URL that is not allowed."""
+    row = _written_row(billing, command)
+    request = CheckoutRequest(
+        key=row.public_id,
+        tenant_id=billing.tenant.id,
+        amount_minor=minor_amount(row.amount, _known_currency(row.currency, "currency")),
+        currency=row.currency,
+        description=command.description or "Top-up",
+        return_url=command.return_url or "",
+        failure_url=command.failure_url or "",
+        created_at=row.created_at,
+        expires_at=row.expires_at,
+    )
+    checkout = billing.payments.create_checkout(request)
+    with billing.database.write() as session:
+        top_ups.set_checkout(session, billing.tenant.id, row.public_id, checkout.id, checkout.url)
+    return TopUpStarted(
+        id=row.public_id,
+        status=row.status,
+        redirect_url=checkout.url,
+        created_at=row.created_at,
+        expires_at=row.expires_at,
+    )
+
+
+def generate_topup_flow(billing: Billing, command: GenerateTopupFlow) -> TopupFlow:
+    """A payment page with what to do with it; raises as `start_top_up` does."""
+    fields: dict[str, Any] = command.model_dump(exclude={"asset"})
+    if command.asset is not None:
+        fields["destination"] = Destination(asset=command.asset)
+    started = start_top_up(billing, StartTopUp.model_validate(fields))
+    row, _ = _found(billing, started.id)
+    destination, units = _credited(billing, row)
+    return TopupFlow(
+        top_up_id=started.id,
+        status=started.status,
+        redirect_url=started.redirect_url,
+        expires_at=started.expires_at,
+        pays=plain(command.amount),
+        currency=row.currency,
+        credits=from_units(units, destination),
+        asset=destination.code,
+        show="Send the customer to redirect_url as a link or an HTTP 303 redirect, not in a frame.",
+        wait="Ask get_top_up (GET /top-ups/{id}) until status is succeeded; the wallet is credited "
+        "by then. Do not trust the redirect alone.",
+    )
+
+
+async def get_top_up(billing: Billing, command: GetTopUp) -> TopUpDetails:
+    """The top-up as it stands; if the provider knows more than we do, that is booked first."""
+    row, customer = await anyio.to_thread.run_sync(_found, billing, command.top_up_id)
+    status = row.status
+    if status in ("initiated", "pending"):
+        status = await settle(billing, row, customer)
+    paid = _known_currency(row.currency, "currency")
+    return TopUpDetails(
+        id=row.public_id,
+        customer_id=customer.public_id,
+        amount=from_units(row.amount, paid),
+        currency=row.currency,
+        destination=ShownDestination(
+            account_name=row.account_name, asset=row.asset, exchange_rate=row.exchange_rate
+        ),
+        status=status,
+    )
+
+
+async def settle(billing: Billing, row: TopUpRow, customer: CustomerRow) -> str:
+    """Bring a top-up to what its provider says of it, and answer its status.
+
+    Raises LedgerBroken when the provider took another amount than we asked for.
+    """
+    if row.provider_ref is None:
+        return row.status
+    payment = await anyio.to_thread.run_sync(billing.payments.fetch, row.provider_ref)
+    if payment.status in ("initiated", row.status):
+        return row.status
+    paid = _known_currency(row.currency, "currency")
+    if (payment.amount_minor, payment.currency) != (minor_amount(row.amount, paid), paid.code):
+        raise LedgerBroken(f"top-up {row.public_id} was paid in another amount than asked")
+    destination, units = await anyio.to_thread.run_sync(_credited, billing, row)
+    command = SettleTopUp(
+        ref=CustomerRef(row.tenant_id, customer.public_id),
+        public_id=row.public_id,
+        status=payment.status,
+        destination=destination,
+        credited=units,
+    )
+    status: str = await billing.lane.submit(command)
+    return status
+
+
+def _found(billing: Billing, top_up_id: str) -> tuple[TopUpRow, CustomerRow]:
+    with billing.database.read() as session:
+        found = top_ups.get(session, billing.tenant.id, top_up_id)
+    if found is None:
+        raise NotFound(f"there is no top-up '{top_up_id}'")
+    return found
+
+
+def _written_row(billing: Billing, command: StartTopUp) -> TopUpRow:
+    if billing.tenant.environment == "live" and billing.payments.name == "sandbox":
+        raise InvalidRequest(
+            "currency",
+            "live payments need a payment provider, and only the sandbox is configured",
+            hint="Use the test environment.",
+        )
+    paid = _known_currency(command.currency, "currency")
+    units = to_units(command.amount, paid)
+    minor_amount(units, paid)
+    for name in ("return_url", "failure_url"):
+        _check_url(getattr(command, name), name)
+    now = billing.now()
+    expires_at = command.credit_expires_at
+    if expires_at is None and billing.settings.top_up_expiry_days is not None:
+        expires_at = now + timedelta(days=billing.settings.top_up_expiry_days)
+    if expires_at is not None and expires_at <= now:
+        raise InvalidRequest("credit_expires_at", "must be in the future")
+    target = command.destination or Destination(asset=paid.code)
+    with billing.database.write() as session:
+        customer = customers.find(session, billing.tenant.id, command.customer_id)
+        if customer is None:
+            raise UnknownReference("customer_id", f"there is no customer '{command.customer_id}'")
+        destination = assets.find(session, billing.tenant.id, target.asset)
+        if destination is None:
+            raise UnknownReference("destination.asset", f"there is no asset '{target.asset}'")
+        rate = target.exchange_rate
+        if destination == paid:
+            rate = None
+        elif rate is None:
+            custom = assets.get(session, billing.tenant.id, destination.code)
+            schedule = assets.rates(session, custom, paid.code) if custom is not None else []
+            rate = rate_at(schedule, now)
+            if rate is None:
+                raise InvalidRequest(
+                    "destination.asset",
+                    f"'{destination.code}' has no {paid.code} rate in force",
+                    hint="Add one with add_asset_rate, or give destination.exchange_rate.",
+                )
+        row = TopUpRow(
+            tenant_id=billing.tenant.id,
+            public_id=new_id("top"),
+            customer_id=customer.id,
+            status="initiated",
+            amount=units,
+            currency=paid.code,
+            account_name=target.account_name,
+            asset=destination.code,
+            exchange_rate=rate,
+            details={"description": command.description, "metadata": command.metadata},
+            provider=billing.payments.name,
+            credit_expires_at=expires_at,
+            created_at=now,
+            expires_at=now + timedelta(minutes=billing.settings.checkout_minutes),
+        )
+        # Refuse now what could not be credited later.
+        _converted(row, destination)
+        session.add(row)
+    return row
+
+
+def _credited(billing: Billing, row: TopUpRow) -> tuple[Asset, int]:
+    """What the payment buys: the destination asset and its units."""
+    with billing.database.read() as session:
+        destination = assets.find(session, row.tenant_id, row.asset)
+    assert destination is not None
+    return destination, _converted(row, destination)
+
+
+def _converted(row: TopUpRow, destination: Asset) -> int:
+    if row.exchange_rate is None:
+        return row.amount
+    paid = _known_currency(row.currency, "currency")
+    return convert(row.amount, paid, destination, row.exchange_rate)
+
+
+def _known_currency(code: str, field: str) -> Asset:
+    known = currency(code)
+    if known is None:
+        raise UnknownReference(field, f"'{code}' is not a currency code such as USD")
+    return known
+
+
+def _check_url(url: str | None, field: str) -> None:
+    """Any https address, or http on this machine: what a test environment may be sent back to."""
+    if url is None:
+        return
+    parts = urlsplit(url)
+    local = parts.scheme == "http" and parts.hostname in LOOPBACK
+    if not (parts.scheme == "https" and parts.hostname) and not local:
+        raise InvalidRequest(field, "must be an https URL, or http on localhost")

@@ -1,0 +1,220 @@
+"""Wallets: what a customer has, account by account, grant by grant, and single transactions.
+
+Reads never wait for the write lane. They look at the clock: credit that expired is gone at once,
+credit that took effect is there, whether or not it has been booked.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from pydantic import AwareDatetime
+from sqlmodel import Session
+
+from credyt_mcp.clock import from_micros, to_micros
+from credyt_mcp.domain.ledger import Account
+from credyt_mcp.domain.money import from_units
+from credyt_mcp.domain.wallets import as_of
+from credyt_mcp.errors import NotFound
+from credyt_mcp.storage import wallets
+from credyt_mcp.storage.tables import CustomerRow, GrantRow
+from credyt_mcp.use_cases.context import Billing, Command, PageOf, Result
+from credyt_mcp.use_cases.subscriptions import CustomerId, customer_of
+
+TRANSACTION_TYPES = {"adjustment": "adjustment", "charge": "fee"}
+
+
+class GetWallet(Command):
+    """What a customer can spend now, per account."""
+
+    customer_id: CustomerId
+
+
+class GetAccount(GetWallet):
+    account_id: str
+
+
+class GrantFields(PageOf):
+    purpose: str | None = None
+    exclude_expired: bool = False
+    effective_from: AwareDatetime | None = None
+    effective_to: AwareDatetime | None = None
+    expired_from: AwareDatetime | None = None
+    expired_to: AwareDatetime | None = None
+
+
+class ListGrants(GrantFields):
+    customer_id: CustomerId
+    account_id: str
+
+
+class GetTransaction(Command):
+    customer_id: CustomerId
+    transaction_id: str
+
+
+class AccountSummary(Result):
+    id: str
+    name: str
+    asset: str
+    available: Decimal
+
+
+class Wallet(Result):
+    accounts: list[AccountSummary]
+
+
+class AccountDetails(AccountSummary):
+    pending_in: Decimal
+    pending_out: Decimal
+
+
+class CreditGrant(Result):
+    """`available` is what is left of it to use now; `amount` what it was granted with."""
+
+    id: str
+    available: Decimal
+    effective_at: datetime
+    expires_at: datetime | None
+    purpose: str
+    created_at: datetime
+    amount: Decimal
+    source: str
+    priority: int
+
+
+class GrantPage(Result):
+    items: list[CreditGrant]
+    total_count: int
+    limit: int
+    offset: int
+
+
+class TransactionDetails(Result):
+    id: str
+    type: str
+    account_id: str
+    asset: str
+    amount: Decimal
+    description: str | None = None
+    metadata: dict[str, str] | None = None
+    created_at: datetime
+    executed_at: datetime | None = None
+    reason: str | None = None
+    subject: str | None = None
+    input_units: Decimal | None = None
+    input_volume: Decimal | None = None
+    unit_price: Decimal | None = None
+    volume_rate: Decimal | None = None
+    package_size: Decimal | None = None
+
+
+def get_wallet(billing: Billing, command: GetWallet) -> Wallet:
+    with billing.database.read() as session:
+        customer = customer_of(session, billing, command.customer_id)
+        accounts = accounts_now(session, billing, customer)
+    return Wallet(accounts=[AccountSummary(**_summary(account)) for account in accounts])
+
+
+def get_account(billing: Billing, command: GetAccount) -> AccountDetails:
+    with billing.database.read() as session:
+        customer = customer_of(session, billing, command.customer_id)
+        account = _account(session, billing, customer, command.account_id)
+    return AccountDetails(
+        **_summary(account),
+        pending_in=from_units(account.pending, account.asset),
+        pending_out=Decimal(0),
+    )
+
+
+def list_grants(billing: Billing, command: ListGrants) -> GrantPage:
+    """Grants of an account, newest first; of those that can be used, `available` adds up to what
+    the account has. Periods are half-open."""
+    now = billing.now()
+    wanted = wallets.GrantFilter(
+        not_expired_at=now if command.exclude_expired else None,
+        **command.model_dump(
+            include={"purpose", "effective_from", "effective_to", "expired_from", "expired_to"}
+        ),
+    )
+    with billing.database.read() as session:
+        customer = customer_of(session, billing, command.customer_id)
+        account = _account(session, billing, customer, command.account_id)
+        rows, total = wallets.grants(session, account, wanted, command.offset, command.limit)
+    left = {grant.id: grant.remaining for grant in account.grants if grant.booked}
+    items = [_grant(row, account, left.get(row.id, 0)) for row in rows]
+    return GrantPage(items=items, total_count=total, limit=command.limit, offset=command.offset)
+
+
+def get_transaction(billing: Billing, command: GetTransaction) -> TransactionDetails:
+    """An adjustment or charge by the caller's id for it. Fees of events are read with the event."""
+    with billing.database.read() as session:
+        customer = customer_of(session, billing, command.customer_id)
+        row = wallets.transaction(session, billing.tenant.id, command.transaction_id)
+        kind = TRANSACTION_TYPES.get(row.kind) if row is not None else None
+        if row is None or kind is None or row.customer_id != customer.id:
+            raise NotFound(f"there is no transaction '{command.transaction_id}'")
+        account = _account_with_id(accounts_now(session, billing, customer), row.account_id)
+    details: dict[str, Any] = dict(row.details)
+    effective_at, executed_at = details.pop("effective_at", None), row.executed_at
+    if executed_at is None and effective_at <= to_micros(billing.now()):
+        executed_at = from_micros(effective_at)
+    details.pop("expires_at", None)
+    return TransactionDetails(
+        **details,
+        id=command.transaction_id,
+        type=kind,
+        account_id=account.label,
+        asset=account.asset.code,
+        amount=from_units(row.amount, account.asset),
+        description=row.description,
+        created_at=row.recorded_at,
+        executed_at=executed_at,
+    )
+
+
+def accounts_now(session: Session, billing: Billing, customer: CustomerRow) -> list[Account]:
+    """The customer's accounts as they stand at this moment."""
+    return as_of(wallets.load(session, customer), to_micros(billing.now()))
+
+
+def _account(session: Session, billing: Billing, customer: CustomerRow, account_id: str) -> Account:
+    """The account of that id in any case, an equal spelling first. Raises NotFound."""
+    accounts = accounts_now(session, billing, customer)
+    alike = [one for one in accounts if one.label.casefold() == account_id.casefold()]
+    if not alike:
+        known = ", ".join(account.label for account in accounts)
+        raise NotFound(
+            f"the wallet has no account '{account_id}'",
+            hint=f"It has: {known}." if known else "It has none yet: subscribe the customer.",
+        )
+    return next((one for one in alike if one.label == account_id), alike[0])
+
+
+def _account_with_id(accounts: list[Account], account_id: int) -> Account:
+    return next(account for account in accounts if account.id == account_id)
+
+
+def _summary(account: Account) -> dict[str, Any]:
+    return {
+        "id": account.label,
+        "name": account.name,
+        "asset": account.asset.code,
+        "available": from_units(account.balance, account.asset),
+    }
+
+
+def _grant(row: GrantRow, account: Account, left: int) -> CreditGrant:
+    return CreditGrant(
+        id=f"grt_{row.id}",
+        available=from_units(left, account.asset),
+        effective_at=row.effective_at,
+        expires_at=row.expires_at,
+        purpose=row.purpose,
+        created_at=row.created_at,
+        amount=from_units(row.amount, account.asset),
+        source=row.source,
+        priority=row.priority,
+    )
