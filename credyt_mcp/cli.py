@@ -7,6 +7,7 @@ a person should read goes to stderr.
 from __future__ import annotations
 
 import logging
+import signal
 import socket
 import sys
 from collections.abc import Awaitable, Callable, Iterator
@@ -108,7 +109,7 @@ def serve(
 
     async def serve_http() -> None:
         async with running(settings, auto_upgrade=auto_upgrade) as system:
-            config = _http_config(system.billing, system.keys, host, port)
+            server = _HttpServer(_http_config(system.billing, system.keys, host, port))
             stderr.print(
                 f"credyt-mcp on [bold]http://{host}:{port}[/bold]  REST /  MCP /mcp  docs /docs",
                 highlight=False,
@@ -118,7 +119,10 @@ def serve(
                     "[yellow]Payments: sandbox (test cards only, no real money).[/yellow]",
                     highlight=False,
                 )
-            await uvicorn.Server(config).serve()
+            async with anyio.create_task_group() as group:
+                group.start_soon(_stop_on_signal, server)
+                await server.serve()
+                group.cancel_scope.cancel()
 
     _run(serve_http)
 
@@ -203,11 +207,18 @@ def upgrade() -> None:
 
 
 class _HttpServer(uvicorn.Server):
-    """HTTP beside stdio: signals stay with the process, which ends when its stdin does."""
+    """Leaves signals to us: uvicorn would raise them again before the lane has closed."""
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+
+async def _stop_on_signal(server: uvicorn.Server) -> None:
+    """Finish what was accepted on the first signal, give up on the second."""
+    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        async for _ in signals:
+            server.force_exit, server.should_exit = server.should_exit, True
 
 
 def _http_config(

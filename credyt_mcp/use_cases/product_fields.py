@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, PlainSerializer, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
+from credyt_mcp.domain.fields import not_bool
 from credyt_mcp.domain.prices import Entitlement, Price
 from credyt_mcp.storage.products import ID_PREFIX
 from credyt_mcp.use_cases.context import Command, PageOf, Result, ShortText
@@ -47,7 +48,7 @@ ProductCode = Annotated[
 ]
 ProductRef = Annotated[str, Field(description="id or code of the product")]
 VersionRef = Annotated[
-    Annotated[int, Field(ge=1, lt=2**31)] | Literal["default"],
+    Annotated[int, BeforeValidator(not_bool), Field(ge=1, lt=2**31)] | Literal["default"],
     WithJsonSchema({"type": ["integer", "string"]}),
     Field(description='a number, or "default"'),
 ]
