@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sized
 from decimal import Decimal
-from typing import Annotated, TypeAlias
+from typing import Annotated, TypeAlias, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from credyt_mcp.domain.money import EXACT
+
+S = TypeVar("S", bound=Sized)
 
 RATE_DECIMALS, RATE_LIMIT = 18, Decimal("1e12")
 QUANTITY_DECIMALS, QUANTITY_LIMIT = 12, Decimal("1e15")
@@ -79,6 +81,12 @@ def _not_blank(value: str) -> str:
     return value
 
 
+def _not_without_items(value: S) -> S:
+    if not value:
+        raise ValueError("must have at least 1 item")
+    return value
+
+
 def no_expression(value: object) -> object:
     if value == "custom":
         raise ValueError(f"custom {NO_EXPRESSIONS}; use one of the other values")
@@ -105,6 +113,10 @@ PositiveRate: TypeAlias = Annotated[
     Decimal, BeforeValidator(not_bool), AfterValidator(_positive_rate)
 ]
 Quantity: TypeAlias = Annotated[Decimal, BeforeValidator(not_bool), AfterValidator(_quantity)]
+Filled: TypeAlias = Annotated[
+    S, AfterValidator(_not_without_items), Field(json_schema_extra={"minItems": 1})
+]
+"""At least one item. Pydantic's min_length would blame the list too when an item is refused."""
 Text: TypeAlias = Annotated[str, Field(max_length=255), AfterValidator(_not_blank)]
 
 

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, Self, TypeAlias
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from credyt_mcp.domain.fields import (
+    Filled,
     PositiveRate,
     Quantity,
     Rate,
@@ -58,7 +59,7 @@ class DimensionalPrice(Wire):
 
     name: str | None = None
     dimensions: Annotated[dict[str, str], BeforeValidator(dimension_texts)]
-    values: Annotated[tuple[PriceValue, ...], Field(min_length=1)]
+    values: Filled[tuple[PriceValue, ...]]
 
 
 def _value_kind(value: object) -> str:
@@ -68,7 +69,7 @@ def _value_kind(value: object) -> str:
 
 class UsageBasedAssetPricing(Wire):
     asset: Text
-    values: Annotated[
+    values: Filled[
         tuple[
             Annotated[
                 Annotated[PriceValue, Tag("plain")]
@@ -76,8 +77,7 @@ class UsageBasedAssetPricing(Wire):
                 Discriminator(_value_kind),
             ],
             ...,
-        ],
-        Field(min_length=1),
+        ]
     ]
 
     @model_validator(mode="after")
@@ -102,7 +102,7 @@ class FixedPriceValue(Wire):
 
 class FixedAssetPricing(Wire):
     asset: Text
-    values: Annotated[tuple[FixedPriceValue, ...], Field(min_length=1)]
+    values: Filled[tuple[FixedPriceValue, ...]]
 
 
 class UsageCalculation(Wire):
@@ -189,7 +189,7 @@ class FixedPrice(_PriceBase):
     type: Literal["fixed"]
     pricing_model: Literal["flat"] | None = None
     billing_model: Annotated[OneTimeBilling | RecurringBilling, Field(discriminator="type")]
-    pricing: Annotated[tuple[FixedAssetPricing, ...], Field(min_length=1)]
+    pricing: Filled[tuple[FixedAssetPricing, ...]]
 
     @model_validator(mode="after")
     def _assets_once(self) -> Self:
@@ -204,7 +204,7 @@ class UsageBasedPrice(_PriceBase):
     billing_model: Annotated[
         OneTimeBilling | RecurringBilling | RealTimeBilling, Field(discriminator="type")
     ] = RealTimeBilling()
-    pricing: Annotated[tuple[UsageBasedAssetPricing, ...], Field(min_length=1)]
+    pricing: Filled[tuple[UsageBasedAssetPricing, ...]]
 
     @model_validator(mode="after")
     def _can_be_priced(self) -> Self:

@@ -137,7 +137,9 @@ def create_customer(billing: Billing, command: CreateCustomer) -> CustomerCreate
                 subscribe_as_asked(session, billing, row, asked, f"subscriptions[{index}].")
             except Conflict as error:
                 # A customer this new has nothing but what this request asks for.
-                raise InvalidRequest(f"subscriptions[{index}].products", error.detail) from error
+                raise InvalidRequest(
+                    f"subscriptions[{index}].products", "names a product of a subscription before"
+                ) from error
         return CustomerCreated(id=row.public_id, subscriptions=of_customer(session, row))
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
 
-from credyt_mcp.domain.fields import Quantity, Rate, Text, dimension_texts
+from credyt_mcp.domain.fields import Filled, Quantity, Rate, Text, dimension_texts
 from credyt_mcp.domain.price_rules import WILDCARD
 from credyt_mcp.domain.prices import FixedPrice, Interval, Period, UsageBasedPrice
 from credyt_mcp.errors import InvalidRequest
@@ -20,9 +20,7 @@ _NAME_MAX = 255
 class RateFor(Command):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    dimensions: Annotated[
-        dict[str, str], BeforeValidator(dimension_texts), Field(min_length=1, max_length=20)
-    ]
+    dimensions: Annotated[Filled[dict[str, str]], BeforeValidator(dimension_texts)]
     unit_price: Rate | None = None
     volume_rate: Rate | None = None
     name: Text | None = None

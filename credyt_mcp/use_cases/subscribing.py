@@ -117,7 +117,9 @@ def version_to_subscribe(
         raise InvalidRequest(field, f"product '{wanted.product}' is archived")
     number = product.default_version if wanted.version == "default" else wanted.version
     if number is None:
-        raise InvalidRequest(field, f"product '{product.code}' is a draft; publish it first")
+        raise InvalidRequest(
+            field, f"product '{product.code}' has no default version; publish it first"
+        )
     version = products.version(session, product, number)
     if version is None:
         raise UnknownReference(field, f"product '{product.code}' has no version {number}")

@@ -1,4 +1,4 @@
-"""Products over REST and MCP: status codes, wire shapes, publish defaults, and readable refusals."""
+"""Products over REST and MCP: status codes, wire shapes, publish defaults, clear refusals."""
 
 from __future__ import annotations
 
@@ -36,16 +36,16 @@ async def errors_of(answer: httpx.Response) -> dict[str, list[str]]:
     return errors
 
 
-async def tool(mcp: Client, name: str, **arguments: Any) -> Any:
-    result = await mcp.call_tool(name, arguments)
+async def tool(mcp: Client, tool_name: str, /, **arguments: Any) -> Any:
+    result = await mcp.call_tool(tool_name, arguments)
     text = result.content[0].text  # type: ignore[union-attr]
     assert not result.is_error, text
     assert json.loads(text) == result.structured_content
     return exact_json.loads(text)
 
 
-async def refusal(mcp: Client, name: str, **arguments: Any) -> str:
-    result = await mcp.call_tool(name, arguments)
+async def refusal(mcp: Client, tool_name: str, /, **arguments: Any) -> str:
+    result = await mcp.call_tool(tool_name, arguments)
     assert result.is_error
     text: str = result.content[0].text  # type: ignore[union-attr]
     return text
@@ -226,8 +226,8 @@ async def test_rest_keeps_a_product_unpublished_and_mcp_publishes_it(
 
 async def test_the_setup_a_skill_makes_over_mcp(mcp: Client) -> None:
     await tool(mcp, "create_asset", name="Credits", code="credits", precision=0)
-    credits = [{"asset": "credits", "values": [{"unit_price": 10}]}]
-    image = {**IMAGE, "pricing": credits}
+    pricing = [{"asset": "credits", "values": [{"unit_price": 10}]}]
+    image = {**IMAGE, "pricing": pricing}
     await tool(mcp, "create_product", name="Images", code="images", prices=[image])
     entitlements = [
         {
@@ -247,7 +247,7 @@ async def test_the_setup_a_skill_makes_over_mcp(mcp: Client) -> None:
             "asset": "credits",
             "amount": 5,
             "purpose": "promotion",
-            "lifecycle": {"duration": "day"},
+            "lifecycle": {"duration": "day", "duration_count": 1},
         },
     ]
     hybrid = {"name": "Hybrid", "code": "hybrid", "prices": [FEE, image]}
