@@ -13,17 +13,17 @@ def invalid_request(errors: Sequence[Mapping[str, Any]], given: Any) -> InvalidR
     """One InvalidRequest naming every field that is wrong, in the caller's own spelling."""
     fields: dict[str, list[str]] = {}
     for error in errors:
-        path = field_path(error["loc"], given)
+        path = field_path(error["loc"], given, missing=error["type"] == "missing")
         message = str(error["msg"]).removeprefix("Value error, ").removeprefix("Assertion failed, ")
         fields.setdefault(path, []).append(message)
     return InvalidRequest(fields)
 
 
-def field_path(location: Sequence[str | int], given: Any) -> str:
+def field_path(location: Sequence[str | int], given: Any, *, missing: bool) -> str:
     """`prices[0].pricing[0].asset` from pydantic's location.
 
-    Pydantic adds the names of union members to a location; what is not in the caller's input, and
-    not the last step either, is such a name.
+    Pydantic adds the names of union members to a location; what is not in the caller's input is
+    such a name, but for the last step where a field is missing.
     """
     path = ""
     for step, name in enumerate(location):
@@ -34,6 +34,6 @@ def field_path(location: Sequence[str | int], given: Any) -> str:
         elif isinstance(given, Mapping) and name in given:
             path += f".{name}"
             given = given[name]
-        elif last:
+        elif last and missing:
             path += f".{name}"
     return path.lstrip(".")

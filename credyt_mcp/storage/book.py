@@ -102,11 +102,7 @@ class BookStore:
 
     def save(self, book: Book) -> None:
         """Write what the commands changed. The book's new rows get their ids here."""
-        for account in book.new_accounts:
-            account.id = self.connection.insert_returning_id(ACCOUNTS, account_row(account, book))
-            if account.customer_id == BUSINESS:
-                key = (account.tenant_id, account.kind, account.asset.code)
-                self._business[key] = account
+        self._save_accounts(book)
         self._save_records(book.records)
         self._update(ACCOUNTS, ("id",), changed_accounts(book))
         self._update(GRANTS, ("id",), changed_grants(book))
@@ -189,6 +185,19 @@ class BookStore:
             owner.counts[row["key"]] = Count(Decimal(row["units"]), Decimal(row["volume"]))
             book.stored_counts.add((row["tenant_id"], row["customer_id"], row["key"]))
 
+    def _save_accounts(self, book: Book) -> None:
+        new = book.new_accounts
+        for account in (one for one in new if one.customer_id != BUSINESS):
+            row = account_row(account, book)
+            account.id = self.connection.insert_returning_id(ACCOUNTS, row)
+        # New to us, but another process, or an earlier run, may have them. Everybody in one order,
+        # since two processes may wait for each other's.
+        for account in sorted((a for a in new if a.customer_id == BUSINESS), key=_business_key):
+            unique = ("tenant_id", "customer_id", "kind", "name", "asset")
+            row = account_row(account, book)
+            account.id = self.connection.find_or_insert_id(ACCOUNTS, unique, row)
+            self._business[_business_key(account)] = account
+
     def _save_records(self, records: list[Event | Transaction]) -> None:
         needed = sum(1 + len(record.entries) + len(record.grants) for record in records)
         if not needed:
@@ -245,3 +254,7 @@ class BookStore:
     def _update(self, table: Any, by: tuple[str, ...], rows: list[dict[str, Any]]) -> None:
         if rows:
             self.connection.update(table, by, rows)
+
+
+def _business_key(account: Account) -> tuple[int, AccountKind, str]:
+    return account.tenant_id, account.kind, account.asset.code

@@ -154,6 +154,10 @@ class LaneConnection(ABC):
     def insert_returning_id(self, table: Table, row: dict[str, Any]) -> int: ...
 
     @abstractmethod
+    def find_or_insert_id(self, table: Table, by: tuple[str, ...], row: dict[str, Any]) -> int:
+        """The id of the row whose unique columns `by` are those of `row`, inserted if missing."""
+
+    @abstractmethod
     def update(self, table: Table, by: tuple[str, ...], rows: Sequence[dict[str, Any]]) -> None:
         """Set the other columns of each row where its `by` columns match."""
 
@@ -205,6 +209,10 @@ class SqliteLaneConnection(LaneConnection):
 
     def insert_returning_id(self, table: Table, row: dict[str, Any]) -> int:
         sql = f"{_sqlite_insert(table, tuple(row))} RETURNING id"
+        return int(self._connection.execute(sql, row).fetchone()[0])
+
+    def find_or_insert_id(self, table: Table, by: tuple[str, ...], row: dict[str, Any]) -> int:
+        sql = f"{_sqlite_insert(table, tuple(row))} {_unless_known(by)} RETURNING id"
         return int(self._connection.execute(sql, row).fetchone()[0])
 
     def update(self, table: Table, by: tuple[str, ...], rows: Sequence[dict[str, Any]]) -> None:
@@ -272,9 +280,11 @@ class PostgresLaneConnection(LaneConnection):
         self._run(_postgres_insert(table, tuple(rows[0])), rows)
 
     def insert_returning_id(self, table: Table, row: dict[str, Any]) -> int:
-        row_id = self._run(f"{_postgres_insert(table, tuple(row))} RETURNING id", [row]).fetchone()
-        assert row_id is not None
-        return int(row_id["id"])
+        return self._id_from(f"{_postgres_insert(table, tuple(row))} RETURNING id", row)
+
+    def find_or_insert_id(self, table: Table, by: tuple[str, ...], row: dict[str, Any]) -> int:
+        insert = _postgres_insert(table, tuple(row))
+        return self._id_from(f"{insert} {_unless_known(by)} RETURNING id", row)
 
     def update(self, table: Table, by: tuple[str, ...], rows: Sequence[dict[str, Any]]) -> None:
         self._run(_postgres_update(table, by, tuple(rows[0])), rows)
@@ -287,6 +297,11 @@ class PostgresLaneConnection(LaneConnection):
 
     def close(self) -> None:
         self._connection.close()
+
+    def _id_from(self, sql: str, row: dict[str, Any]) -> int:
+        found = self._run(sql, [row]).fetchone()
+        assert found is not None
+        return int(found["id"])
 
     def _run(self, sql: str, rows: Sequence[dict[str, Any]]) -> psycopg.Cursor[dict[str, Any]]:
         document = exact_json.dumps([_as_json(row) for row in rows]).decode()
@@ -330,6 +345,11 @@ def _engine(url: URL) -> Engine:
 def _sqlite_insert(table: Table, columns: tuple[str, ...]) -> str:
     names = ", ".join(columns)
     return f"INSERT INTO {table.name} ({names}) VALUES ({', '.join(f':{c}' for c in columns)})"  # noqa: S608 - as above
+
+
+def _unless_known(by: tuple[str, ...]) -> str:
+    # An update that changes nothing, because DO NOTHING would return no row.
+    return f"ON CONFLICT ({', '.join(by)}) DO UPDATE SET {by[0]} = excluded.{by[0]}"
 
 
 @cache

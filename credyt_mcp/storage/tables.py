@@ -165,7 +165,10 @@ class SubscribedVersionRow(SQLModel, table=True):
     """
 
     __tablename__ = "subscribed_versions"
-    __table_args__ = (Index("subscribed_versions_customer", "tenant_id", "customer_id"),)
+    __table_args__ = (
+        Index("subscribed_versions_customer", "tenant_id", "customer_id"),
+        Index("subscribed_versions_product", "tenant_id", "product_id"),
+    )
 
     id: int = Field(default=None, primary_key=True, sa_type=RowId)
     tenant_id: int

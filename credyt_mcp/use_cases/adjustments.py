@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Annotated, NamedTuple
 
 import anyio
-from pydantic import AfterValidator, AwareDatetime, Field
+from pydantic import AfterValidator, Field
 
 from credyt_mcp.clock import from_micros, to_micros
 from credyt_mcp.domain.book import CustomerRef
@@ -16,7 +16,7 @@ from credyt_mcp.domain.money import Asset, to_units
 from credyt_mcp.domain.transfers import Adjust, Charge, Recorded
 from credyt_mcp.errors import InvalidRequest, UnknownReference
 from credyt_mcp.storage import assets, wallets
-from credyt_mcp.use_cases.context import Amount, Billing, Command, Result, ShortText
+from credyt_mcp.use_cases.context import Amount, Billing, Command, Moment, Result, ShortText
 from credyt_mcp.use_cases.customers import Metadata
 from credyt_mcp.use_cases.subscriptions import CustomerId, customer_of
 
@@ -44,9 +44,9 @@ class AdjustmentFields(Command):
     reason: Reason
     description: Annotated[str | None, Field(max_length=1000)] = None
     effective_at: Annotated[
-        AwareDatetime | None, Field(description="when the credit can be used, default now")
+        Moment | None, Field(description="when the credit can be used, default now")
     ] = None
-    expires_at: Annotated[AwareDatetime | None, Field(description="default never")] = None
+    expires_at: Annotated[Moment | None, Field(description="default never")] = None
     account_name: AccountName = "default"
     metadata: Metadata | None = None
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Annotated
 
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from credyt_mcp.domain.assets import convert, currency, inverse, plain, rate_at
 from credyt_mcp.domain.fields import PositiveRate
@@ -14,7 +14,7 @@ from credyt_mcp.domain.money import Asset, from_units, scale_for, to_units
 from credyt_mcp.errors import Conflict, InvalidRequest, NotFound, UnknownReference
 from credyt_mcp.storage import assets
 from credyt_mcp.storage.tables import AssetRow
-from credyt_mcp.use_cases.context import Amount, Billing, Command, PageOf, Result, ShortText
+from credyt_mcp.use_cases.context import Amount, Billing, Command, Moment, PageOf, Result, ShortText
 
 AssetCode = Annotated[
     str,
@@ -99,8 +99,8 @@ class AssetDetails(Result):
 class RateFields(Command):
     source: SourceCode
     rate: Annotated[PositiveRate, Field(description="price of one unit in the source currency")]
-    valid_from: Annotated[AwareDatetime | None, Field(description="default now")] = None
-    valid_to: AwareDatetime | None = None
+    valid_from: Annotated[Moment | None, Field(description="default now")] = None
+    valid_to: Moment | None = None
 
 
 class AddAssetRate(RateFields):
@@ -112,7 +112,7 @@ class AddAssetRate(RateFields):
 class QuoteFields(Command):
     source: SourceCode
     amount: Annotated[Amount, Field(gt=0, description="how much of the source currency")]
-    exchange_at: Annotated[AwareDatetime | None, Field(description="default now")] = None
+    exchange_at: Annotated[Moment | None, Field(description="default now")] = None
 
 
 class QuoteAsset(QuoteFields):

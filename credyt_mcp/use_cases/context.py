@@ -10,12 +10,21 @@ from __future__ import annotations
 import inspect
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated, Any, TypeVar
 
 import anyio
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_serializer
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    model_serializer,
+    model_validator,
+)
 
 from credyt_mcp.clock import Clock
 from credyt_mcp.domain.fields import not_bool
@@ -63,12 +72,20 @@ class Command(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
+    @model_validator(mode="before")
+    @classmethod
+    def _null_is_absent(cls, given: Any) -> Any:
+        if isinstance(given, dict) and None in given.values():
+            return {name: value for name, value in given.items() if value is not None}
+        return given
+
 
 class Result(BaseModel):
     """What a caller gets. Absent optional fields are left out; required ones may be null."""
 
     @model_serializer(mode="wrap")
-    def _omit_absent(self, dump: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
+    def _omit_absent(self, dump: Callable[[Any], dict[str, Any]]):  # type: ignore[no-untyped-def]
+        # No return annotation: pydantic would take it for the schema of every result.
         fields = type(self).model_fields
         return {
             name: value
@@ -80,7 +97,7 @@ class Result(BaseModel):
 class PageOf(Command):
     """A page of a list."""
 
-    offset: Annotated[int, Field(ge=0, description="how many to skip")] = 0
+    offset: Annotated[int, Field(ge=0, le=10**9, description="how many to skip")] = 0
     limit: Annotated[int, Field(ge=1, le=100, description="how many to return")] = 20
 
 
@@ -92,6 +109,17 @@ Amount = Annotated[
 """A money amount in major units (0.05 is five cents), exact."""
 
 ShortText = Annotated[str, Field(min_length=1, max_length=255)]
+
+
+def _in_utc(value: datetime) -> datetime:
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("must be between the years 1 and 9999 in UTC") from None
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+"""A point in time with its zone, kept in UTC; what is stored must be readable again."""
 
 
 async def perform(

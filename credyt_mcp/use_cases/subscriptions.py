@@ -9,13 +9,13 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Literal, Self
 
-from pydantic import AwareDatetime, Field, model_validator
+from pydantic import Field, model_validator
 from sqlmodel import Session
 
 from credyt_mcp.errors import InvalidRequest, NotFound, WrongState
 from credyt_mcp.storage import customers, subscriptions
 from credyt_mcp.storage.tables import CustomerRow, SubscribedVersionRow, SubscriptionRow
-from credyt_mcp.use_cases.context import Billing, Command, Result
+from credyt_mcp.use_cases.context import Billing, Command, Moment, Result
 from credyt_mcp.use_cases.subscribing import (
     Start,
     VersionRef,
@@ -44,8 +44,8 @@ class ProductRef(Command):
 
 class SubscriptionFields(Command):
     products: Annotated[list[ProductRef], Field(min_length=1, max_length=50)]
-    starts_at: Annotated[AwareDatetime | None, Field(description="default now")] = None
-    renews_at: AwareDatetime | None = None
+    starts_at: Annotated[Moment | None, Field(description="default now")] = None
+    renews_at: Moment | None = None
     return_url: str | None = None
     failure_url: str | None = None
     redirect_to: Literal["return_url", "portal"] | None = None

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 import anyio
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from credyt_mcp.domain.assets import convert, currency, minor_amount, plain, rate_at
 from credyt_mcp.domain.book import CustomerRef
@@ -24,7 +24,7 @@ from credyt_mcp.ids import new_id
 from credyt_mcp.payments.provider import CheckoutRequest
 from credyt_mcp.storage import assets, customers, top_ups
 from credyt_mcp.storage.tables import CustomerRow, TopUpRow
-from credyt_mcp.use_cases.context import Amount, Billing, Command, Result
+from credyt_mcp.use_cases.context import Amount, Billing, Command, Moment, Result
 
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
@@ -45,10 +45,17 @@ class StartTopUp(Command):
     currency: str
     description: str | None = Field(default=None, max_length=500)
     destination: Destination | None = None
-    credit_expires_at: AwareDatetime | None = None
-    return_url: str | None = Field(max_length=2000)
-    failure_url: str | None = Field(max_length=2000)
+    credit_expires_at: Moment | None = None
+    return_url: str | None = Field(default=None, max_length=2000)
+    failure_url: str | None = Field(default=None, max_length=2000)
     metadata: dict[str, str] | None = None
+
+
+class StartTopUpFields(StartTopUp):
+    """What the wire asks for: both URLs."""
+
+    return_url: str = Field(max_length=2000)
+    failure_url: str = Field(max_length=2000)
 
 
 class GenerateTopupFlow(Command):

@@ -5,11 +5,18 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Annotated
 
-from pydantic import AwareDatetime, Field
+from pydantic import BeforeValidator, Field, StrictBool, StrictInt, StrictStr
 
-from credyt_mcp.use_cases.context import Amount, Command, ShortText
+from credyt_mcp.use_cases.context import Amount, Command, Moment, ShortText
 
-Data = dict[str, str | bool | int | Decimal | None]
+
+def exact(value: object) -> object:
+    """A float as the number it was written as, before a union could take 1.0 for True."""
+    return Decimal(repr(value)) if isinstance(value, float) else value
+
+
+Scalar = Annotated[StrictStr | StrictBool | StrictInt | Decimal | None, BeforeValidator(exact)]
+Data = dict[str, Scalar]
 
 EventId = Annotated[
     ShortText,
@@ -19,7 +26,7 @@ EventId = Annotated[
     ),
 ]
 EventType = Annotated[ShortText, Field(description="what happened, as prices name it")]
-OccurredAt = Annotated[AwareDatetime | None, Field(description="default now")]
+OccurredAt = Annotated[Moment | None, Field(description="default now")]
 EventData = Annotated[
     Data | None, Field(description='what prices read, such as {"total_tokens": 1200}')
 ]

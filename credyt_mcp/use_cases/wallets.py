@@ -10,7 +10,6 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from pydantic import AwareDatetime
 from sqlmodel import Session
 
 from credyt_mcp.clock import from_micros, to_micros
@@ -20,7 +19,7 @@ from credyt_mcp.domain.wallets import as_of
 from credyt_mcp.errors import NotFound
 from credyt_mcp.storage import wallets
 from credyt_mcp.storage.tables import CustomerRow, GrantRow
-from credyt_mcp.use_cases.context import Billing, Command, PageOf, Result
+from credyt_mcp.use_cases.context import Billing, Command, Moment, PageOf, Result
 from credyt_mcp.use_cases.subscriptions import CustomerId, customer_of
 
 TRANSACTION_TYPES = {"adjustment": "adjustment", "charge": "fee"}
@@ -39,10 +38,10 @@ class GetAccount(GetWallet):
 class GrantFields(PageOf):
     purpose: str | None = None
     exclude_expired: bool = False
-    effective_from: AwareDatetime | None = None
-    effective_to: AwareDatetime | None = None
-    expired_from: AwareDatetime | None = None
-    expired_to: AwareDatetime | None = None
+    effective_from: Moment | None = None
+    effective_to: Moment | None = None
+    expired_from: Moment | None = None
+    expired_to: Moment | None = None
 
 
 class ListGrants(GrantFields):

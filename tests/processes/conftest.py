@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import shutil
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -34,6 +35,13 @@ def shared_server(
 ) -> Iterator[Server]:
     with serving(module_database_url, tmp_path_factory.mktemp("server")) as [server]:
         yield server
+
+
+@pytest.fixture
+def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
+    """For what does not depend on the database."""
+    shutil.copy(sqlite_template, tmp_path / "credyt.db")
+    return f"sqlite:///{tmp_path / 'credyt.db'}"
 
 
 @pytest.fixture

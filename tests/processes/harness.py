@@ -35,7 +35,9 @@ def free_port() -> int:
 
 def environment(database_url: str, port: int) -> dict[str, str]:
     """The environment of a process of ours: nothing of the developer's own settings."""
-    inherited = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR") if name in os.environ}
+    inherited = {
+        name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR") if name in os.environ
+    }
     return {
         **inherited,
         "CREDYT_DATABASE_URL": database_url,
@@ -170,10 +172,10 @@ class Agent:
 
 @asynccontextmanager
 async def agent(
-    database_url: str, folder: Path, *arguments: str, mode: str = "auto"
+    database_url: str, folder: Path, *arguments: str, mode: str = "auto", port: int = 0
 ) -> AsyncIterator[Agent]:
     """A client connected to `credyt-mcp` on stdio; it also serves HTTP on `agent.url`."""
-    port = free_port()
+    port = port or free_port()
     server = StdioServerParameters(
         command=sys.executable,
         args=["-m", "credyt_mcp", *arguments],

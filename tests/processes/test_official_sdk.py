@@ -76,9 +76,7 @@ def test_a_wallet_drops_by_exactly_the_fee(
     sdk: CredytApiClient, shared_server: Server, unique: Unique
 ) -> None:
     code = unique("studio")
-    product = a_product(
-        sdk, code, unit_price("0.05"), volume_price("1.25", package_size=1_000_000)
-    )
+    product = a_product(sdk, code, unit_price("0.05"), volume_price("1.25", package_size=1_000_000))
     assert (product["version"], product["status"], product["is_default"]) == (1, "published", True)
     customer = a_customer(sdk, unique("jane"), code)
     assert [entry["status"] for entry in customer["subscriptions"]] == ["active"]
@@ -206,9 +204,7 @@ def test_charges_debit_once_and_read_back(
         wallets.create_charge(customer.id, {**charge, "amount": 4.6})
 
 
-def test_costs_name_their_vendor_and_make_the_margin(
-    sdk: CredytApiClient, unique: Unique
-) -> None:
+def test_costs_name_their_vendor_and_make_the_margin(sdk: CredytApiClient, unique: Unique) -> None:
     vendors, external_id = sdk.vendors.vendors_ops, unique("openai")
     vendor = vendors.create_vendor({"name": "OpenAI", "external_id": external_id})
     assert vendors.get_vendor(vendor.id)["external_id"] == external_id

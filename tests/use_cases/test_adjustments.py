@@ -104,6 +104,8 @@ async def test_an_id_used_for_something_else_is_refused(call: Call, change: dict
         ({"amount": -1, "expires_at": NOW + DAY}, InvalidRequest, "expires_at"),
         ({"expires_at": NOW}, InvalidRequest, "expires_at"),
         ({"expires_at": NOW + DAY, "effective_at": NOW + DAY}, InvalidRequest, "expires_at"),
+        ({"expires_at": "9999-12-31T23:59:59-12:00"}, ValidationError, "expires_at"),
+        ({"effective_at": "0001-01-01T00:00:00+12:00"}, ValidationError, "effective_at"),
         ({"account_name": "a:b"}, ValidationError, "account_name"),
         ({"reason": "because"}, ValidationError, "reason"),
     ],

@@ -106,9 +106,7 @@ async def test_tiers_count_over_the_month_and_start_anew(call: Call, clock: Froz
     await a_wallet(call, "studio", credit=1)
     fees = []
     for number in range(4):
-        recorded = await call(
-            record_event, customer_id="jane", id=str(number), event_type="call"
-        )
+        recorded = await call(record_event, customer_id="jane", id=str(number), event_type="call")
         fees.append(recorded.fees[0].amount)
     clock.advance(timedelta(days=30))
     recorded = await call(record_event, customer_id="jane", id="next", event_type="call")

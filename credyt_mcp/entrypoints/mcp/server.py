@@ -85,7 +85,9 @@ def _command(tool: BillingTool, arguments: dict[str, Any]) -> Any:
     if rb"\u0000" in exact_json.dumps(arguments):
         raise InvalidRequest("", "a text has a NUL character; leave it out")
     # An explicit null is an argument left out.
-    given = {name: value for name, value in arguments.items() if value is not None}
+    given = {
+        name: exact_json.restore(value) for name, value in arguments.items() if value is not None
+    }
     try:
         return tool.command.model_validate(given)
     except ValidationError as error:
@@ -97,7 +99,7 @@ def _result(result: Any) -> CallToolResult:
     """The same facts as text and as structure, every digit of every amount in both."""
     content = result.model_dump() if isinstance(result, BaseModel) else {"ok": True}
     text = exact_json.dumps(content)
-    structured = exact_json.mark_inexact(exact_json.loads(text))
+    structured = exact_json.mark(exact_json.loads(text))
     return CallToolResult(
         content=[TextContent(type="text", text=text.decode())], structured_content=structured
     )

@@ -70,8 +70,8 @@ def _simplify(node: Any) -> Any:
     if "anyOf" in node:
         # An optional argument is simply left out, and a Decimal is a number: say no more than that.
         options = [option for option in node["anyOf"] if option.get("type") != "null"]
-        if any(option.get("type") == "number" for option in options):
-            options = [option for option in options if option.get("type") == "number"]
+        if sorted(option.get("type", "") for option in options) == ["number", "string"]:
+            options = [option for option in options if "pattern" not in option]
         if len(options) == 1:
             node = {**options[0], **{key: item for key, item in node.items() if key != "anyOf"}}
         else:

@@ -1,7 +1,7 @@
 """Carries MCP over stdio and HTTP without a number losing digits, and knows whose call it is.
 
-The SDK reads and writes JSON through doubles; these wrappers quote what a double would change on
-its way in and unquote it on its way out (see `exact_json`).
+The SDK reads and writes JSON through doubles; these wrappers mark what a double would change on its
+way in, and unmark it on its way out (see `exact_json`).
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class _ExactReader(TextIOWrapper):
     """Lines of the wire; only `readline` is used by an async file that is iterated."""
 
     def readline(self, size: int = -1, /) -> str:  # type: ignore[override]
-        return exact_json.quote_inexact(super().readline(size))
+        return exact_json.mark_text(super().readline(size))
 
     def __next__(self) -> str:  # type: ignore[override]
         line = self.readline()
@@ -44,7 +44,7 @@ class _ExactReader(TextIOWrapper):
 
 class _ExactWriter(TextIOWrapper):
     def write(self, text: str, /) -> int:
-        return super().write(exact_json.unmark(text))
+        return super().write(exact_json.unmark_text(text))
 
 
 async def serve_stdio(billing: Billing) -> None:
@@ -112,7 +112,7 @@ def _exact_body(receive: Receive) -> Receive:
             body += message.get("body", b"")
             done = not message.get("more_body", False)
         with suppress(UnicodeDecodeError):
-            body = exact_json.quote_inexact(body.decode()).encode()
+            body = exact_json.mark_text(body.decode()).encode()
         return {"type": "http.request", "body": body, "more_body": False}
 
     return exact
@@ -132,7 +132,7 @@ def _exact_answer(send: Send) -> Send:
             return
         body = message.get("body", b"")
         if not message.get("more_body", False):
-            body = exact_json.unmark(body.decode()).encode() if body else body
+            body = exact_json.unmark_text(body.decode()).encode() if body else body
             started["headers"] = [
                 (name, str(len(body)).encode() if name == b"content-length" else value)
                 for name, value in started["headers"]

@@ -12,7 +12,7 @@ router = APIRouter(prefix="/top-ups", tags=["top-ups"], route_class=ExactRoute)
 
 
 @router.post("", status_code=201, response_model=top_ups.TopUpStarted)
-async def start_top_up(caller: Caller, body: top_ups.StartTopUp) -> Response:
+async def start_top_up(caller: Caller, body: top_ups.StartTopUpFields) -> Response:
     return await reply(caller, top_ups.start_top_up, body, 201)
 
 

@@ -149,6 +149,9 @@ def upgrade() -> None:
     op.create_index(
         "subscribed_versions_customer", "subscribed_versions", ["tenant_id", "customer_id"]
     )
+    op.create_index(
+        "subscribed_versions_product", "subscribed_versions", ["tenant_id", "product_id"]
+    )
     op.create_table(
         "ledger_accounts",
         sa.Column("id", ROW_ID, nullable=False),

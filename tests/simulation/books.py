@@ -1,0 +1,143 @@
+"""The state of the books as plain values that can be compared: the real ones and the reference's."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from fractions import Fraction
+from typing import Any
+
+from sqlalchemy import text
+
+from credyt_mcp.storage.database import Database
+from tests.simulation import catalogue
+from tests.simulation.faces import Face
+from tests.simulation.reference import Reference
+
+Wallet = dict[str, Fraction]
+Statements = dict[tuple[str, str], list[tuple[Fraction, Fraction]]]
+
+
+async def wallet(face: Face, customer: str) -> Wallet:
+    return {one["id"]: Fraction(one["available"]) for one in await face.wallet(customer)}
+
+
+def wallet_wanted(model: Reference, customer: str) -> Wallet:
+    accounts = model.customers[customer].accounts
+    return {f"{name}:{asset}": account.available for (name, asset), account in accounts.items()}
+
+
+async def credit(face: Face) -> dict[str, Any]:
+    """Per customer and account: credit to come, and every grant with what is left of it."""
+    seen: dict[str, Any] = {}
+    for customer in catalogue.CUSTOMERS:
+        for account_id in await wallet(face, customer):
+            account = await face.account(customer, account_id)
+            seen[f"{customer} {account_id}"] = (
+                Fraction(account["pending_in"]),
+                [
+                    (
+                        grant["purpose"],
+                        Fraction(grant["amount"]),
+                        Fraction(grant["available"]),
+                        _moment(grant["effective_at"]),
+                        _moment(grant["expires_at"]),
+                    )
+                    for grant in await face.grants(customer, account_id)
+                ],
+            )
+    return seen
+
+
+def credit_wanted(model: Reference) -> dict[str, Any]:
+    return {
+        f"{customer} {name}:{asset}": (
+            account.pending,
+            [(g.purpose, g.amount, g.left, g.effective_at, g.expires_at) for g in account.grants],
+        )
+        for customer, held in model.customers.items()
+        for (name, asset), account in held.accounts.items()
+    }
+
+
+async def fees(face: Face, event_ids: list[str]) -> dict[str, list[tuple[str, str, Fraction]]]:
+    seen = {}
+    for event_id in event_ids:
+        event = await face.event(event_id)
+        seen[event_id] = [
+            (fee["price_name"], fee["currency"], Fraction(fee["amount"])) for fee in event["fees"]
+        ]
+    return seen
+
+
+def statements(database: Database) -> Statements:
+    """Per customer and account, every entry with the balance after it, in order."""
+    rows = _rows(
+        database,
+        """SELECT c.external_id, a.name, a.asset, e.amount, e.balance_after
+           FROM ledger_entries e JOIN ledger_accounts a ON a.id = e.account_id
+           JOIN customers c ON c.id = a.customer_id WHERE a.kind = 'wallet' ORDER BY e.id""",
+    )
+    listed: Statements = {}
+    for customer, name, asset, amount, after in rows:
+        entry = _major(amount, asset), _major(after, asset)
+        listed.setdefault((customer, f"{name}:{asset}"), []).append(entry)
+    return listed
+
+
+def statements_wanted(model: Reference) -> Statements:
+    return {
+        (customer, f"{name}:{asset}"): [entry[:2] for entry in account.statement]
+        for customer, held in model.customers.items()
+        for (name, asset), account in held.accounts.items()
+        if account.statement
+    }
+
+
+def business(database: Database) -> dict[tuple[str, str], Fraction]:
+    """The tenant's own accounts, summed from their entries by kind and asset."""
+    rows = _rows(
+        database,
+        """SELECT a.kind, a.asset, e.amount FROM ledger_entries e
+           JOIN ledger_accounts a ON a.id = e.account_id WHERE a.kind <> 'wallet'""",
+    )
+    sums: dict[tuple[str, str], Fraction] = {}
+    for kind, asset, amount in rows:
+        sums[kind, asset] = sums.get((kind, asset), Fraction(0)) + _major(amount, asset)
+    return {key: amount for key, amount in sums.items() if amount}
+
+
+def rebuilt_wallets(database: Database) -> dict[str, Wallet]:
+    """Every wallet, from nothing but the ledger's entries."""
+    rows = _rows(
+        database,
+        """SELECT c.external_id, a.name, a.asset, COALESCE(SUM(e.amount), 0)
+           FROM ledger_accounts a JOIN customers c ON c.id = a.customer_id
+           LEFT JOIN ledger_entries e ON e.account_id = a.id
+           WHERE a.kind = 'wallet' GROUP BY c.external_id, a.name, a.asset""",
+    )
+    wallets: dict[str, Wallet] = {customer: {} for customer in catalogue.CUSTOMERS}
+    for customer, name, asset, units in rows:
+        wallets[customer][f"{name}:{asset}"] = _major(units, asset)
+    return wallets
+
+
+def everything_stored(database: Database) -> dict[str, list[tuple[Any, ...]]]:
+    """All that is money, row by row."""
+    tables = ("events", "ledger_transactions", "ledger_entries", "ledger_accounts", "grants")
+    stored = {name: _rows(database, f"SELECT * FROM {name} ORDER BY id") for name in tables}
+    stored["counts"] = _rows(database, "SELECT * FROM period_counters ORDER BY customer_id, key")
+    stored["top_ups"] = _rows(database, "SELECT id, status FROM top_ups ORDER BY id")
+    return stored
+
+
+def _rows(database: Database, sql: str) -> list[tuple[Any, ...]]:
+    with database.read() as session:
+        return [tuple(row) for row in session.connection().execute(text(sql))]
+
+
+def _major(units: Any, asset: str) -> Fraction:
+    return Fraction(int(units), 10 ** catalogue.SCALES[asset])
+
+
+def _moment(value: datetime | str | None) -> datetime | None:
+    return datetime.fromisoformat(value) if isinstance(value, str) else value
