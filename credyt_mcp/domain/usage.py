@@ -86,12 +86,16 @@ class RecordUsage:
         """The running counts that pricing these events will need."""
         for event in self.events:
             for card, price in prices_in_force(customer, event):
-                if price.period is not None:
+                if price.period is None:
+                    continue
+                try:
                     usage = measure(price, event.data or {})
-                    if isinstance(usage, Usage):
-                        key = counter_key(price, usage, from_micros(event.occurred_at))
-                        if key is not None:
-                            yield _count_key(card, key)
+                except InvalidRequest:
+                    continue  # `decide` refuses it
+                if isinstance(usage, Usage):
+                    key = counter_key(price, usage, from_micros(event.occurred_at))
+                    if key is not None:
+                        yield _count_key(card, key)
 
     def decide(self, book: Book) -> UsageRecorded:
         customer = book.customer(self.ref)
@@ -218,13 +222,16 @@ def _choose(
     options: tuple[FeeOption, ...],
     owed: dict[Account, int],
 ) -> tuple[Account, FeeOption]:
-    """The first listed asset that can cover the fee; if none can, the first listed."""
+    """The first listed asset that can cover the fee; if none can, the first listed.
+
+    Nothing, or what a cheaper bulk tier pays back, needs no cover.
+    """
     candidates = [
         (book.wallet_account(customer, price.account_name, option.asset), option)
         for option in options
     ]
     for account, option in candidates:
-        if account.balance - owed.get(account, 0) >= option.amount:
+        if option.amount <= max(0, account.balance - owed.get(account, 0)):
             return account, option
     return candidates[0]
 

@@ -3,10 +3,16 @@ themselves are never repeated: one of them might be a secret in the wrong place.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from credyt_mcp.errors import InvalidRequest
+
+# The one message in which pydantic repeats a value, whatever it was told.
+_WRONG_TAG = re.compile(
+    r".* found using '(?P<name>\w+)' does not match any of the expected tags: (?P<tags>.*)", re.S
+)
 
 
 def invalid_request(errors: Sequence[Mapping[str, Any]], given: Any) -> InvalidRequest:
@@ -15,6 +21,8 @@ def invalid_request(errors: Sequence[Mapping[str, Any]], given: Any) -> InvalidR
     for error in errors:
         path = field_path(error["loc"], given, missing=error["type"] == "missing")
         message = str(error["msg"]).removeprefix("Value error, ").removeprefix("Assertion failed, ")
+        if error["type"] == "union_tag_invalid" and (tag := _WRONG_TAG.fullmatch(message)):
+            path, message = f"{path}.{tag['name']}", f"Input should be one of {tag['tags']}"
         fields.setdefault(path, []).append(message)
     return InvalidRequest(fields)
 

@@ -50,8 +50,9 @@ def _stored(
         if vendor is None:
             raise InvalidRequest(f"{path}.vendor_id", "is required, or vendor_external_id")
         if vendor not in ids:
+            given = "vendor_id" if cost.vendor_id else "vendor_external_id"
             raise UnknownReference(
-                f"{path}.vendor_id", f"there is no vendor '{vendor}'; create_vendor makes one"
+                f"{path}.{given}", f"there is no vendor '{vendor}'; create_vendor makes one"
             )
         asset = currency(cost.currency)
         if asset is None:

@@ -1,4 +1,4 @@
-"""The state of the books as plain values that can be compared: the real ones and the reference's."""
+"""The state of the books as plain values to compare: the real ones and the reference's."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from credyt_mcp.use_cases.assets import create_asset
 from credyt_mcp.use_cases.checkouts import pay_checkout
 from credyt_mcp.use_cases.context import perform
 from credyt_mcp.use_cases.customers import create_customer
-from credyt_mcp.use_cases.events import get_event, submit_events
+from credyt_mcp.use_cases.events import get_event, list_events, submit_events
 from credyt_mcp.use_cases.products import create_product, create_product_version
 from credyt_mcp.use_cases.subscriptions import update_subscription, update_subscription_product
 from credyt_mcp.use_cases.top_ups import get_top_up, start_top_up
@@ -69,9 +69,7 @@ class Face(ABC):
         return list(answer["accounts"])
 
     async def account(self, customer: str, account_id: str) -> dict[str, Any]:
-        return await self._ask(
-            get_account, customer_id=self._ids[customer], account_id=account_id
-        )
+        return await self._ask(get_account, customer_id=self._ids[customer], account_id=account_id)
 
     async def grants(self, customer: str, account_id: str) -> list[dict[str, Any]]:
         """Oldest first."""
@@ -90,6 +88,11 @@ class Face(ABC):
 
     async def event(self, event_id: str) -> dict[str, Any]:
         return await self._ask(get_event, event_id=event_id)
+
+    async def recorded_events(self) -> list[str]:
+        page = await self._ask(list_events, limit=1000)
+        assert page["total_count"] == len(page["items"])
+        return [event["id"] for event in page["items"]]
 
     @abstractmethod
     async def _ask(self, use_case: Any, **fields: Any) -> dict[str, Any]: ...
@@ -130,7 +133,7 @@ class Face(ABC):
             "destination": {"asset": asked.asset},
             "credit_expires_at": asked.credit_expires_at,
             "return_url": "https://app.test/paid",
-            "failure_url": None,
+            "failure_url": "https://app.test/declined",
         }
         self._top_ups[asked.label] = await self._ask(start_top_up, **fields)
 
@@ -194,6 +197,7 @@ ROUTES: dict[Any, tuple[str, str]] = {
     get_account: ("GET", "/customers/{customer_id}/wallet/{account_id}"),
     list_grants: ("GET", "/customers/{customer_id}/wallet/{account_id}/grants"),
     get_event: ("GET", "/events/{event_id}"),
+    list_events: ("GET", "/events"),
     submit_events: ("POST", "/events"),
     create_adjustment: ("POST", "/customers/{customer_id}/wallet/adjustments"),
     create_charge: ("POST", "/customers/{customer_id}/wallet/charges"),
@@ -229,7 +233,7 @@ class OverRest(Face):
             answer = await self._client.request(method, address, content=exact_json.dumps(rest))
         body = exact_json.loads(answer.content) if answer.content else {}
         if answer.status_code >= 400:
-            refused = RefusedOverRest(body["detail"])
+            refused = RefusedOverRest(f"{body}")
             refused.code = body["code"]  # type: ignore[misc]
             raise refused
         return dict(body)

@@ -14,15 +14,9 @@ from fractions import Fraction
 from typing import Any
 
 from tests.simulation import catalogue, operations
-from tests.simulation.reference_prices import (
-    Refused,
-    entry_for,
-    fee,
-    period_of,
-    rounded,
-    volume_of,
-)
-from tests.simulation.reference_wallet import NONE, Customer, Grant, collected_from
+from tests.simulation.reference_fees import chosen, options_of
+from tests.simulation.reference_prices import Refused, rounded
+from tests.simulation.reference_wallet import Customer, Grant
 
 PURPOSES = {"gift": "promotion", "external_topup": "paid"}
 SIDES = {"gift": "promotion", "external_topup": "funding", "external_refund": "funding"}
@@ -32,8 +26,6 @@ CREDIT_LIFE, LINK_LIFE = timedelta(days=365), timedelta(minutes=60)
 
 Fee = tuple[str, str, Fraction]
 """Name of the price, asset, amount."""
-Option = tuple[tuple[str, str], Fraction]
-"""Name and asset of the account that could pay, and what."""
 
 
 @dataclass
@@ -117,8 +109,8 @@ class Reference:
             for price in stretch.prices if stretch.holds(moment) else ():
                 if price["usage_calculation"]["event_type"] == event.event_type:
                     key = stretch.product, price["name"]
-                    options = _options(customer, key, price, event.data or {}, moment)
-                    for account, amount in _chosen(customer, options, owed):
+                    options = options_of(customer, key, price, event.data or {}, moment)
+                    for account, amount in chosen(customer, options, owed):
                         owed[account] += amount
                         fees.append((price["name"], account[1], amount))
         for account, amount in owed.items():
@@ -253,46 +245,6 @@ class Reference:
     ) -> None:
         self.customers[asked.customer] = trial
         self.transactions[asked.id] = _said(asked, amount, *more)
-
-
-def _options(
-    customer: Customer,
-    key: tuple[str, str],
-    price: dict[str, Any],
-    data: dict[str, Any],
-    moment: datetime,
-) -> list[Option]:
-    """The fee in each asset in which the price can be paid; a counted usage is counted."""
-    volume = volume_of(price, data)
-    found = [(item["asset"], entry_for(item["values"], data)) for item in price["pricing"]]
-    entries = [(asset, *entry) for asset, entry in found if entry is not None]
-    if volume is None or not entries:
-        return []
-    before, after = (NONE, NONE), (Fraction(1), volume)
-    period = period_of(price, moment)
-    if period is not None:
-        counter = (*key, entries[0][1], period)
-        before = customer.counts.get(counter, before)
-        after = customer.counts[counter] = (before[0] + 1, before[1] + volume)
-    options = []
-    for asset, _, values in entries:
-        account = collected_from(price), asset
-        amount = fee(price, values, before, after, catalogue.SCALES[asset])
-        if abs(amount) > customer.account(*account).limit:
-            raise Refused("amount_out_of_range")
-        options.append((account, amount))
-    return options
-
-
-def _chosen(
-    customer: Customer, options: list[Option], owed: Counter[tuple[str, str]]
-) -> list[Option]:
-    """The first listed asset that can cover the fee, else the first listed; a credit needs no
-    cover."""
-    for account, amount in options:
-        if amount <= 0 or customer.account(*account).available - owed[account] >= amount:
-            return [(account, amount)]
-    return options[:1]
 
 
 def _said(asked: operations.Adjust | operations.Charge, amount: Fraction, *more: str) -> Any:

@@ -48,7 +48,9 @@ def entry_for(values: list[dict[str, Any]], data: dict[str, Any]) -> tuple[str, 
     return best and best[1:]
 
 
-def total(price: Price, values: list[dict[str, Any]], units: Fraction, volume: Fraction) -> Fraction:
+def total(
+    price: Price, values: list[dict[str, Any]], units: Fraction, volume: Fraction
+) -> Fraction:
     """P(q), before rounding: what this much usage costs in all when it starts from nothing."""
     kind = price["usage_calculation"]["usage_type"]
     rate_name, quantity = ("unit_price", units) if kind == "unit" else ("volume_rate", volume)
@@ -75,9 +77,7 @@ def total(price: Price, values: list[dict[str, Any]], units: Fraction, volume: F
     return aside
 
 
-def tier_of(
-    price: Price, values: list[dict[str, Any]], units: Fraction, volume: Fraction
-) -> int:
+def tier_of(price: Price, values: list[dict[str, Any]], units: Fraction, volume: Fraction) -> int:
     quantity = units if price["usage_calculation"]["usage_type"] == "unit" else volume
     closed = [index for index, tier in enumerate(values) if "up_to" in tier]
     return next((i for i in closed if quantity <= _number(values[i], "up_to")), len(values) - 1)

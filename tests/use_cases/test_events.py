@@ -137,6 +137,34 @@ async def test_the_first_listed_asset_that_covers_the_fee_pays(call: Call) -> No
     ]
 
 
+async def test_what_a_cheaper_tier_pays_back_goes_where_the_fees_came_from(call: Call) -> None:
+    await credits_asset(call)
+    price = unit_price(2)
+    price |= {"pricing_model": "bulk", "tiering": {"period": "monthly"}}
+    price["pricing"] = [
+        {"asset": asset, "values": [{"up_to": 2, "unit_price": high}, {"unit_price": low}]}
+        for asset, high, low in (("USD", 2, 1), ("credits", 40, 20))
+    ]
+    await a_product(call, price)
+    await a_wallet(call, "studio")
+    for number in range(3):
+        await call(record_event, customer_id="jane", id=str(number), event_type="image")
+    assert await balances(call) == {"default:USD": Decimal(-3), "default:credits": Decimal(0)}
+
+
+@pytest.mark.parametrize("tokens", [-1, "many", True])
+async def test_an_unusable_volume_of_a_counted_price_is_refused_by_name(
+    call: Call, tokens: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    await a_product(call, volume_price(1) | {"tiering": {"period": "monthly"}})
+    await a_wallet(call, "studio", credit=2)
+    event = {"id": "1", "event_type": "chat", "data": {"tokens": tokens}}
+    with pytest.raises(InvalidRequest) as refused:
+        await call(submit_events, customer_id="jane", events=[event])
+    assert list(refused.value.errors) == ["events[0].data.tokens"]
+    assert not caplog.records  # a refusal, not a failed batch
+
+
 async def test_what_makes_no_fee_is_recorded_and_says_why(call: Call) -> None:
     await a_product(call, unit_price(1), volume_price(1))
     await a_wallet(call, "studio")

@@ -1,0 +1,114 @@
+"""Every use case can be reached over REST and over MCP, or stands here with the reason."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from credyt_mcp import use_cases
+from credyt_mcp.entrypoints.mcp.tools import TOOLS
+
+ENTRYPOINTS = Path(__file__).parents[1] / "credyt_mcp" / "entrypoints"
+
+PAGE_ONLY = "a step of the sandbox's payment page, for a customer's browser"
+LEAN_LIST = "each tool costs every conversation tokens; no flow of the skills needs this one"
+NOT_OVER_REST = {
+    "record_event": "POST /events is the wire's call; this is submit_events for one event",
+    "define_price": "the plain way for a model to say what create_product_version says",
+    "generate_topup_flow": "POST /top-ups is the wire's call; this adds what a model must know",
+    "view_checkout": PAGE_ONLY,
+    "pay_checkout": PAGE_ONLY,
+}
+NOT_OVER_MCP = {
+    "start_top_up": "generate_topup_flow starts it",
+    "view_checkout": PAGE_ONLY,
+    "pay_checkout": PAGE_ONLY,
+    "get_account": "get_wallet shows every account",
+    "get_asset": "quote_asset shows the rate in force",
+    "get_version": "get_product shows the default version, simulate_usage prices any",
+    "update_version": "define_price and create_product_version publish",
+    "get_vendor": LEAN_LIST,
+    "list_vendors": LEAN_LIST,
+    "list_events": LEAN_LIST,
+    "list_grants": LEAN_LIST,
+    "get_transaction": LEAN_LIST,
+    "create_charge": "create_adjustment debits as well",
+    "update_customer": LEAN_LIST,
+    "create_subscription": "create_wallet subscribes a customer that exists",
+    "update_subscription": LEAN_LIST,
+    "update_subscription_product": LEAN_LIST,
+    "archive_version": "destructive: left to people until tools can ask for confirmation",
+    "delete_product": "destructive: left to people until tools can ask for confirmation",
+}
+
+
+def every_use_case() -> Iterator[str]:
+    """Public functions of (billing, command)."""
+    for module in pkgutil.iter_modules(use_cases.__path__):
+        loaded = importlib.import_module(f"{use_cases.__name__}.{module.name}")
+        for name, function in inspect.getmembers(loaded, inspect.isfunction):
+            own = function.__module__ == loaded.__name__ and not name.startswith("_")
+            if own and list(inspect.signature(function).parameters) == ["billing", "command"]:
+                yield name
+
+
+def named_in(folder: str) -> set[str]:
+    """`module.function` wherever a face says it of a module of use cases."""
+    modules = {module.name for module in pkgutil.iter_modules(use_cases.__path__)}
+    return {
+        node.attr
+        for path in (ENTRYPOINTS / folder).rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Attribute)
+        and isinstance(node.value, ast.Name)
+        and node.value.id in modules
+    }
+
+
+def test_every_use_case_is_reachable_over_rest_or_excused() -> None:
+    known = set(every_use_case())
+    assert len(known) > 30
+    assert known - named_in("rest") == set(NOT_OVER_REST)
+
+
+def test_every_use_case_is_reachable_over_mcp_or_excused() -> None:
+    assert set(every_use_case()) - {tool.name for tool in TOOLS} == set(NOT_OVER_MCP)
+
+
+def test_what_is_excused_as_a_page_is_on_a_page() -> None:
+    pages = {name for name, reason in NOT_OVER_REST.items() if reason is PAGE_ONLY}
+    assert pages <= named_in("portal")
+    assert pages == {name for name, reason in NOT_OVER_MCP.items() if reason is PAGE_ONLY}
+
+
+def test_the_tools_that_cards_and_skills_name_exist() -> None:
+    card = {
+        "create_product",
+        "define_price",
+        "create_wallet",
+        "record_event",
+        "generate_topup_flow",
+    }
+    skills = {
+        "list_assets",
+        "create_asset",
+        "quote_asset",
+        "add_asset_rate",
+        "list_products",
+        "get_product",
+        "create_product",
+        "create_product_version",
+        "simulate_usage",
+        "create_customer",
+        "get_customer",
+        "get_wallet",
+        "create_adjustment",
+        "submit_events",
+        "get_event",
+        "create_vendor",
+    }
+    assert card | skills | {"get_top_up", "list_customers"} <= {tool.name for tool in TOOLS}
