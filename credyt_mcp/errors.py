@@ -19,6 +19,7 @@ CredytError
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import ClassVar, Self
 
 
@@ -51,6 +52,22 @@ class Unauthorized(CredytError):
         "Send a key in the X-CREDYT-API-KEY header or as Authorization: Bearer; "
         "`credyt-mcp keys create` makes one."
     )
+
+
+class InsufficientBalance(CredytError):
+    """Denied for lack of funds; amounts are in major units of `asset`."""
+
+    code, status, title = "insufficient_balance", 402, "The wallet does not cover this"
+    hint = "Let the customer top up (POST /top-ups, generate_topup_flow) and try again."
+
+    def __init__(self, *, account: str, asset: str, available: Decimal, missing: Decimal) -> None:
+        super().__init__(f"{available:f} {asset} available in {account}, {missing:f} missing")
+        self.facts: dict[str, str | Decimal] = {
+            "account_id": account,
+            "asset": asset,
+            "available": available,
+            "missing": missing,
+        }
 
 
 class Forbidden(CredytError):

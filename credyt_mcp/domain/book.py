@@ -61,6 +61,7 @@ class Customer:
     versions: tuple[SubscribedVersion, ...]
     accounts: dict[tuple[str, str], Account] = field(default_factory=dict)
     counts: dict[bytes, Count] = field(default_factory=dict)
+    authorizations: list[Authorization] = field(default_factory=list)
 
 
 @dataclass(eq=False)
@@ -84,13 +85,61 @@ class Event:
     id: int | None = None
 
 
+class Leg(NamedTuple):
+    """What an authorization does to one account, in units of its asset."""
+
+    account: Account
+    authorized: int
+    held: int
+    captured: int = 0
+
+
+@dataclass(eq=False)
+class Authorization:
+    """Money held until it is captured, released, or expires. Moments as in `Event`.
+
+    `request` is what was asked for, `extensions` what each extension asked (units, duration).
+    `exceeded` and `late` tell that usage cost more than was held, or came after expiry.
+    """
+
+    tenant_id: int
+    key: bytes
+    client_id: str
+    customer_id: int
+    status: str
+    legs: list[Leg]
+    request: dict[str, Any]
+    subject: str | None
+    metadata: dict[str, str] | None
+    expires_at: int
+    created_at: int
+    closed_at: int | None = None
+    exceeded: bool = False
+    late: bool = False
+    extensions: dict[str, list[int | None]] = field(default_factory=dict)
+    id: int | None = None
+
+
+@dataclass(frozen=True)
+class Notice:
+    """Something the tenant should know; kept once, in the transaction of what caused it."""
+
+    tenant_id: int
+    kind: str
+    customer_id: int
+    account: Account
+    details: dict[str, Any]
+    created_at: int
+
+
 class CustomerRef(NamedTuple):
-    """A customer as a caller names them: our id, the tenant's own, or, where both are given, one
-    name that may be either."""
+    """A customer as a caller names them: our id, the tenant's own, where both are given one name
+    that may be either, or by an authorization of theirs."""
 
     tenant_id: int
     id: str | None
     external_id: str | None = None
+    authorization_id: str | None = None
 
     def __str__(self) -> str:
         return self.id or self.external_id or ""
@@ -105,6 +154,9 @@ class Book:
         self.events: dict[tuple[int, bytes], Event] = {}
         self.transactions: dict[tuple[int, bytes], Transaction] = {}
         self.top_ups: dict[tuple[int, str], Any] = {}
+        self.authorizations: dict[tuple[int, bytes], Authorization] = {}
+        self.new_authorizations: list[Authorization] = []
+        self.notices: list[Notice] = []
         self.new_accounts: list[Account] = []
         self.records: list[Event | Transaction] = []
         self.changed: dict[int, Any] = {}
@@ -188,7 +240,9 @@ class Book:
             self.touch(grant)
             grant.remaining -= share
         account.grants = [grant for grant in account.grants if grant.remaining > 0]
-        return move(account, -units)
+        entry = move(account, -units)
+        self._watch(account)
+        return entry
 
     def credit(self, account: Account, grant: Grant) -> Entry:
         """Put a grant into a wallet account; what the account owes is paid from it first.
@@ -201,11 +255,46 @@ class Book:
         grant.remaining = max(0, min(grant.amount, account.balance))
         if grant.remaining:
             account.grants = [*account.grants, grant]
+        self._watch(account)
         return entry
 
+    def add_authorization(self, authorization: Authorization) -> None:
+        key = (authorization.tenant_id, authorization.key)
+        self.authorizations[key] = authorization
+        self.new_authorizations.append(authorization)
+        self._undo += [lambda: self.authorizations.pop(key), self.new_authorizations.pop]
+
+    def close_authorization(self, authorization: Authorization, status: str) -> None:
+        """Give back what is held, and say why."""
+        self.touch(authorization)
+        for leg in authorization.legs:
+            self.touch(leg.account)
+            leg.account.held -= leg.held
+        authorization.legs = [leg._replace(held=0) for leg in authorization.legs]
+        authorization.status, authorization.closed_at = status, self.now
+
+    def _watch(self, account: Account) -> None:
+        """Notice a balance that crosses its threshold, once until it has recovered."""
+        low = account.low_threshold is not None and account.balance < account.low_threshold
+        if low and not account.low_noticed:
+            notice = Notice(
+                tenant_id=account.tenant_id,
+                kind="balance.low",
+                customer_id=account.customer_id,
+                account=account,
+                details={"balance": account.balance, "threshold": account.low_threshold},
+                created_at=self.now,
+            )
+            self.notices.append(notice)
+            self._undo.append(self.notices.pop)
+        account.low_noticed = low
+
     def bring_up_to_date(self, customer: Customer) -> None:
-        """Book what time did to a wallet since it was last touched: grants that took effect or
-        expired. Readers see the same at once; this only writes it down."""
+        """Book what time did to a wallet since it was last touched: authorizations and grants that
+        expired, grants that took effect. Readers see the same at once; this writes it down."""
+        for authorization in customer.authorizations:
+            if authorization.status == "open" and authorization.expires_at <= self.now:
+                self.close_authorization(authorization, "expired")
         for account in customer.accounts.values():
             due = [(grant.effective_at, 0, grant) for grant in account.grants if not grant.booked]
             due += [

@@ -24,7 +24,11 @@ BUSINESS = 0
 
 @dataclass(eq=False)
 class Account:
-    """One place in the ledger for one asset. Only wallet accounts have a live balance."""
+    """One place in the ledger for one asset. Only wallet accounts have a live balance.
+
+    `held` is the sum of open authorizations, which may take what is available down to
+    -`overdraft_limit`; with `hard_limit` usage may not go further either.
+    """
 
     id: int | None
     tenant_id: int
@@ -33,12 +37,22 @@ class Account:
     name: str
     asset: Asset
     balance: int = 0
+    held: int = 0
+    overdraft_limit: int = 0
+    hard_limit: bool = False
+    low_threshold: int | None = None
+    low_noticed: bool = False
     grants: list[Grant] = field(default_factory=list)
 
     @property
     def label(self) -> str:
         """The id a caller sees, `default:USD`."""
         return f"{self.name}:{self.asset.code}"
+
+    @property
+    def available(self) -> int:
+        """Units that can be spent: the balance without what is held."""
+        return self.balance - self.held
 
     @property
     def pending(self) -> int:

@@ -12,9 +12,18 @@ from typing import Any, NamedTuple
 
 from credyt_mcp import ids
 from credyt_mcp.clock import from_micros, to_micros
-from credyt_mcp.domain.book import Book, Count, Customer, CustomerRef, Event, RateCard
+from credyt_mcp.domain.book import (
+    Authorization,
+    Book,
+    Count,
+    Customer,
+    CustomerRef,
+    Event,
+    RateCard,
+)
 from credyt_mcp.domain.compiled_prices import UsagePrice
 from credyt_mcp.domain.grants import DEFAULT_PRIORITY, Grant
+from credyt_mcp.domain.holds import begin_capture, end_capture, must_cover
 from credyt_mcp.domain.ledger import Account, move
 from credyt_mcp.domain.metering import matching
 from credyt_mcp.domain.pricing import (
@@ -28,7 +37,7 @@ from credyt_mcp.domain.pricing import (
     measure,
     quote,
 )
-from credyt_mcp.errors import IdReused, InvalidRequest, OutsideWindow
+from credyt_mcp.errors import IdReused, InvalidRequest, OutsideWindow, UnknownReference
 
 
 class StoredFee(NamedTuple):
@@ -54,6 +63,8 @@ class UsageEvent:
     description: str | None = None
     data: dict[str, Any] | None = None
     costs: list[Any] | None = None
+    authorization_id: str | None = None
+    final: bool = True
 
 
 @dataclass(frozen=True)
@@ -61,6 +72,7 @@ class EventOutcome:
     event: Event
     duplicate: bool
     warnings: list[str]
+    captured: Authorization | None = None
 
 
 @dataclass(frozen=True)
@@ -71,43 +83,46 @@ class UsageRecorded:
 
 @dataclass(frozen=True)
 class RecordUsage:
-    """Bill events of one customer; `occurred_at` must lie in [oldest, newest] (microseconds)."""
+    """Bill events of one customer; `occurred_at` must lie in [oldest, newest] (microseconds).
+
+    With `enforce`, and always in an account with a hard limit, usage that the wallet does not
+    cover is refused. An event that names an authorization captures it.
+    """
 
     ref: CustomerRef
     events: tuple[UsageEvent, ...]
     oldest: int
     newest: int
+    enforce: bool = False
 
     @property
     def keys(self) -> list[tuple[int, bytes]]:
         return [(self.ref.tenant_id, ids.client_key(event.id)) for event in self.events]
 
-    def counter_keys(self, customer: Customer) -> Iterator[bytes]:
-        """The running counts that pricing these events will need."""
-        for event in self.events:
-            for card, price in prices_in_force(customer, event):
-                if price.period is None:
-                    continue
-                try:
-                    usage = measure(price, event.data or {})
-                except InvalidRequest:
-                    continue  # `decide` refuses it
-                if isinstance(usage, Usage):
-                    key = counter_key(price, usage, from_micros(event.occurred_at))
-                    if key is not None:
-                        yield _count_key(card, key)
+    @property
+    def authorization_keys(self) -> list[tuple[int, bytes]]:
+        named = [event.authorization_id for event in self.events if event.authorization_id]
+        return [(self.ref.tenant_id, ids.client_key(name)) for name in named]
+
+    @property
+    def priced_events(self) -> tuple[UsageEvent, ...]:
+        return self.events
 
     def decide(self, book: Book) -> UsageRecorded:
         customer = book.customer(self.ref)
+        last_use = {event.authorization_id: index for index, event in enumerate(self.events)}
         outcomes = []
         for index, event in enumerate(self.events):
+            final = event.final and index == last_use[event.authorization_id]
             try:
-                outcomes.append(self._record(book, customer, event))
+                outcomes.append(self._record(book, customer, event, final))
             except InvalidRequest as error:
                 raise error.renamed(f"events[{index}].") from None
         return UsageRecorded(customer, outcomes)
 
-    def _record(self, book: Book, customer: Customer, event: UsageEvent) -> EventOutcome:
+    def _record(
+        self, book: Book, customer: Customer, event: UsageEvent, final: bool
+    ) -> EventOutcome:
         key = ids.client_key(event.id)
         known = book.events.get((customer.tenant_id, key))
         if known is not None:
@@ -135,9 +150,34 @@ class RecordUsage:
             fees=None,
             costs=event.costs,
         )
-        warnings = _bill(book, customer, event, row)
+        captured = self._authorization(book, customer, event)
+        if captured is not None:
+            begin_capture(book, captured)
+        priced = price_event(book, customer, event, captured)
+        for account, units in priced.owed.items():
+            if units > 0 and (self.enforce or account.hard_limit):
+                must_cover(account, units)
+        _bill(book, customer, priced, row)
         book.record(row)
-        return EventOutcome(row, duplicate=False, warnings=warnings)
+        if captured is not None:
+            end_capture(book, captured, priced.owed, final=final)
+        return EventOutcome(row, False, priced.warnings, captured)
+
+    def _authorization(
+        self, book: Book, customer: Customer, event: UsageEvent
+    ) -> Authorization | None:
+        """Raises UnknownReference for one that is not this customer's."""
+        if event.authorization_id is None:
+            return None
+        key = ids.client_key(event.authorization_id)
+        found = book.authorizations.get((customer.tenant_id, key))
+        if found is None or found.customer_id != customer.id:
+            raise UnknownReference(
+                "authorization_id",
+                f"the customer has no authorization '{event.authorization_id}'",
+                hint="Send the event without it; it is billed all the same.",
+            )
+        return found
 
     def _check_window(self, event: UsageEvent) -> None:
         if event.occurred_at < self.oldest:
@@ -165,53 +205,81 @@ def no_price_warning(event_type: str, known: Iterable[str]) -> str:
     )
 
 
-def _bill(book: Book, customer: Customer, event: UsageEvent, row: Event) -> list[str]:
-    """Price the event into `row` and debit the wallet; answers what made no fee, and why."""
-    warnings: list[str] = []
-    fees: list[StoredFee] = []
-    owed: dict[Account, int] = {}
+class Priced(NamedTuple):
+    """What an event costs: its fees, what each account owes for them, the counts it moves."""
+
+    fees: list[StoredFee]
+    owed: dict[Account, int]
+    counts: dict[bytes, Count]
+    warnings: list[str]
+
+
+def estimate(
+    book: Book, customer: Customer, event: UsageEvent
+) -> tuple[dict[Account, int], list[str]]:
+    """What recording the event now would take from each account, and what would make no fee."""
+    priced = price_event(book, customer, event, None)
+    return {account: max(0, units) for account, units in priced.owed.items()}, priced.warnings
+
+
+def counter_keys(customer: Customer, event: UsageEvent) -> Iterator[bytes]:
+    """The running counts that pricing the event will need."""
+    for card, price in prices_in_force(customer, event):
+        if price.period is None:
+            continue
+        try:
+            usage = measure(price, event.data or {})
+        except InvalidRequest:
+            continue  # `decide` refuses it
+        if isinstance(usage, Usage):
+            key = counter_key(price, usage, from_micros(event.occurred_at))
+            if key is not None:
+                yield _count_key(card, key)
+
+
+def price_event(
+    book: Book, customer: Customer, event: UsageEvent, held: Authorization | None
+) -> Priced:
+    """Price an event by every price in force; assets that `held` has set aside are charged first.
+
+    Changes nothing but opens missing accounts at zero.
+    """
+    priced = Priced([], {}, {}, [])
+    reserved = {leg.account for leg in held.legs} if held is not None else set()
     for card, price in prices_in_force(customer, event):
         usage = measure(price, event.data or {})
         if isinstance(usage, Unpriced):
-            warnings.append(usage.warning)
+            priced.warnings.append(usage.warning)
             continue
-        options = _count_and_quote(book, customer, card, price, usage, event)
-        account, option = _choose(book, customer, price, options, owed)
-        owed[account] = owed.get(account, 0) + option.amount
-        fees.append(
-            StoredFee(
-                price.key,
-                option.asset.code,
-                option.amount,
-                usage.input_volume,
-                option.entry,
-                option.value,
-            )
+        options = _quoted(customer, card, price, usage, event, priced.counts)
+        account, option = _choose(book, customer, price, options, priced.owed, reserved)
+        priced.owed[account] = priced.owed.get(account, 0) + option.amount
+        volume, entry, value = usage.input_volume, option.entry, option.value
+        priced.fees.append(
+            StoredFee(price.key, option.asset.code, option.amount, volume, entry, value)
         )
-    if not fees and not warnings:
-        warnings.append(no_price_warning(event.event_type, _priced_types(customer, event)))
-    row.fees = [list(fee) for fee in fees] or None
-    for account, units in owed.items():
-        _post_fee(book, row, account, units)
-    return warnings
+    if not priced.fees and not priced.warnings:
+        known = _priced_types(customer, event)
+        priced.warnings.append(no_price_warning(event.event_type, known))
+    return priced
 
 
-def _count_and_quote(
-    book: Book,
+def _quoted(
     customer: Customer,
     card: RateCard,
     price: UsagePrice,
     usage: Usage,
     event: UsageEvent,
+    counts: dict[bytes, Count],
 ) -> tuple[FeeOption, ...]:
     counter = counter_key(price, usage, from_micros(event.occurred_at))
     if counter is None:
         return quote(price, usage).options
     key = _count_key(card, counter)
-    count = customer.counts.get(key)
+    count = counts.get(key) or customer.counts.get(key)
     quoted = quote(price, usage, NO_COUNTS if count is None else Counts(*count))
     if quoted.after is not None:
-        book.set_count(customer, key, Count(*quoted.after))
+        counts[key] = Count(*quoted.after)
     return quoted.options
 
 
@@ -221,8 +289,10 @@ def _choose(
     price: UsagePrice,
     options: tuple[FeeOption, ...],
     owed: dict[Account, int],
+    reserved: set[Account],
 ) -> tuple[Account, FeeOption]:
-    """The first listed asset that can cover the fee; if none can, the first listed.
+    """The first listed asset that can cover the fee, of those held if any; if none can, the first
+    listed.
 
     Nothing, or what a cheaper bulk tier pays back, needs no cover.
     """
@@ -230,10 +300,20 @@ def _choose(
         (book.wallet_account(customer, price.account_name, option.asset), option)
         for option in options
     ]
+    candidates = [pair for pair in candidates if pair[0] in reserved] or candidates
     for account, option in candidates:
-        if option.amount <= max(0, account.balance - owed.get(account, 0)):
+        if option.amount <= max(0, account.available - owed.get(account, 0)):
             return account, option
     return candidates[0]
+
+
+def _bill(book: Book, customer: Customer, priced: Priced, row: Event) -> None:
+    """Put the fees into `row`, move the counts, and debit the wallet."""
+    row.fees = [list(fee) for fee in priced.fees] or None
+    for key, count in priced.counts.items():
+        book.set_count(customer, key, count)
+    for account, units in priced.owed.items():
+        _post_fee(book, row, account, units)
 
 
 def _post_fee(book: Book, row: Event, account: Account, units: int) -> None:

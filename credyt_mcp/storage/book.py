@@ -15,12 +15,16 @@ from credyt_mcp.domain.book import Book, Count, Customer, CustomerRef, Event, Su
 from credyt_mcp.domain.ledger import BUSINESS, Account, AccountKind, Transaction
 from credyt_mcp.domain.money import Asset
 from credyt_mcp.domain.transfers import SettleTopUp
-from credyt_mcp.domain.usage import RecordUsage
-from credyt_mcp.storage import tables
+from credyt_mcp.domain.usage import RecordUsage, counter_keys
+from credyt_mcp.ids import client_key
+from credyt_mcp.storage import ledger_tables, tables
 from credyt_mcp.storage.book_rows import (
     account_of,
     account_row,
+    authorization_of,
+    authorization_row,
     changed_accounts,
+    changed_authorizations,
     changed_grants,
     changed_top_ups,
     entry_row,
@@ -28,6 +32,7 @@ from credyt_mcp.storage.book_rows import (
     event_row,
     grant_of,
     grant_row,
+    notice_row,
     top_up_of,
     transaction_of,
     transaction_row,
@@ -36,15 +41,17 @@ from credyt_mcp.storage.database import LaneConnection, table_of
 from credyt_mcp.storage.rate_cards import RateCards
 
 CUSTOMERS = table_of(tables.CustomerRow)
-ACCOUNTS = table_of(tables.LedgerAccountRow)
-GRANTS = table_of(tables.GrantRow)
-EVENTS = table_of(tables.EventRow)
-TRANSACTIONS = table_of(tables.LedgerTransactionRow)
-ENTRIES = table_of(tables.LedgerEntryRow)
-COUNTERS = table_of(tables.PeriodCounterRow)
+ACCOUNTS = table_of(ledger_tables.LedgerAccountRow)
+GRANTS = table_of(ledger_tables.GrantRow)
+EVENTS = table_of(ledger_tables.EventRow)
+TRANSACTIONS = table_of(ledger_tables.LedgerTransactionRow)
+ENTRIES = table_of(ledger_tables.LedgerEntryRow)
+COUNTERS = table_of(ledger_tables.PeriodCounterRow)
 TOP_UPS = table_of(tables.TopUpRow)
 ASSETS = table_of(tables.AssetRow)
 SUBSCRIBED = table_of(tables.SubscribedVersionRow)
+AUTHORIZATIONS = table_of(ledger_tables.AuthorizationRow)
+NOTICES = table_of(ledger_tables.NoticeRow)
 
 
 class Command(Protocol):
@@ -54,7 +61,8 @@ class Command(Protocol):
     def ref(self) -> CustomerRef: ...
 
     @property
-    def keys(self) -> list[tuple[int, bytes]]: ...
+    def keys(self) -> list[tuple[int, bytes]]:
+        """Ids of events (for a RecordUsage) or transactions that it makes."""
 
     def decide(self, book: Book) -> Any: ...
 
@@ -94,6 +102,7 @@ class BookStore:
         self._load_accounts(book, customers)
         self._load_versions(customers)
         self._load_repeats(book, commands, customers)
+        self._load_authorizations(book, commands, customers)
         self._load_top_ups(book, commands)
         for customer in customers:
             book.bring_up_to_date(customer)
@@ -103,10 +112,11 @@ class BookStore:
     def save(self, book: Book) -> None:
         """Write what the commands changed. The book's new rows get their ids here."""
         self._save_accounts(book)
-        self._save_records(book.records)
+        self._save_records(book)
         self._update(ACCOUNTS, ("id",), changed_accounts(book))
         self._update(GRANTS, ("id",), changed_grants(book))
         self._update(TOP_UPS, ("id",), changed_top_ups(book))
+        self._update(AUTHORIZATIONS, ("id",), changed_authorizations(book))
         self._save_counts(book)
 
     def _load_customers(self, book: Book, refs: set[CustomerRef]) -> None:
@@ -121,12 +131,45 @@ class BookStore:
             if named:
                 rows = self.connection.find(CUSTOMERS, ("tenant_id", column), list(named))
                 found |= {named[row["tenant_id"], row[column]]: row for row in rows}
+        found |= self._by_authorization(refs)
         self.connection.lock_customers([row["id"] for row in found.values()])
         by_id: dict[int, Customer] = {}
         for ref, row in found.items():
             book.customers[ref] = by_id.setdefault(
                 row["id"], Customer(row["id"], row["tenant_id"], row["public_id"], ())
             )
+
+    def _by_authorization(self, refs: set[CustomerRef]) -> dict[CustomerRef, dict[str, Any]]:
+        """The customers of authorizations. Whose one is never changes, so no lock is needed yet."""
+        named = {
+            (ref.tenant_id, client_key(ref.authorization_id)): ref
+            for ref in refs
+            if ref.authorization_id is not None
+        }
+        rows = self._find(AUTHORIZATIONS, ("tenant_id", "key"), list(named))
+        owners = {row["customer_id"] for row in rows}
+        customers = {row["id"]: row for row in self._find(CUSTOMERS, ("id",), [(o,) for o in owners])}
+        return {named[row["tenant_id"], row["key"]]: customers[row["customer_id"]] for row in rows}
+
+    def _load_authorizations(
+        self, book: Book, commands: Sequence[Command], customers: list[Customer]
+    ) -> None:
+        """Those that commands name, and those that are due, which `bring_up_to_date` closes."""
+        accounts = {a.id: a for customer in customers for a in customer.accounts.values()}
+        owners = {customer.id: customer for customer in customers}
+        keys = {key for command in commands for key in getattr(command, "authorization_keys", ())}
+        rows = self._find(AUTHORIZATIONS, ("tenant_id", "key"), sorted(keys))
+        due = [(customer.tenant_id, customer.id, book.now) for customer in customers]
+        rows += self._find(
+            AUTHORIZATIONS, ("tenant_id", "customer_id"), due, "status = 'open'", "expires_at"
+        )
+        for row in rows:
+            key = (row["tenant_id"], row["key"])
+            if key not in book.authorizations:
+                found = authorization_of(row, accounts)
+                book.authorizations[key] = found
+                if row["customer_id"] in owners:
+                    owners[row["customer_id"]].authorizations.append(found)
 
     def _load_accounts(self, book: Book, customers: list[Customer]) -> None:
         owners = {customer.id: customer for customer in customers}
@@ -177,9 +220,10 @@ class BookStore:
         wanted: dict[tuple[int, int, bytes], Customer] = {}
         for command in commands:
             customer = book.customers.get(command.ref)
-            if isinstance(command, RecordUsage) and customer is not None:
-                for key in command.counter_keys(customer):
-                    wanted[customer.tenant_id, customer.id, key] = customer
+            if customer is not None:
+                for event in getattr(command, "priced_events", ()):
+                    for key in counter_keys(customer, event):
+                        wanted[customer.tenant_id, customer.id, key] = customer
         for row in self._find(COUNTERS, ("tenant_id", "customer_id", "key"), sorted(wanted)):
             owner = wanted[row["tenant_id"], row["customer_id"], row["key"]]
             owner.counts[row["key"]] = Count(Decimal(row["units"]), Decimal(row["volume"]))
@@ -198,8 +242,10 @@ class BookStore:
             account.id = self.connection.find_or_insert_id(ACCOUNTS, unique, row)
             self._business[_business_key(account)] = account
 
-    def _save_records(self, records: list[Event | Transaction]) -> None:
+    def _save_records(self, book: Book) -> None:
+        records, new_authorizations = book.records, book.new_authorizations
         needed = sum(1 + len(record.entries) + len(record.grants) for record in records)
+        needed += len(new_authorizations) + len(book.notices)
         if not needed:
             return
         ids = iter(self.connection.next_ids(needed))
@@ -214,7 +260,11 @@ class BookStore:
             for account, grant in record.grants:
                 grant.id = next(ids)
                 grants.append(grant_row(record, account, grant))
+        for authorization in new_authorizations:
+            authorization.id = next(ids)
         for table, rows in (
+            (AUTHORIZATIONS, [authorization_row(row) for row in new_authorizations]),
+            (NOTICES, [notice_row(next(ids), notice) for notice in book.notices]),
             (EVENTS, events),
             (TRANSACTIONS, transactions),
             (ENTRIES, entries),
@@ -246,10 +296,15 @@ class BookStore:
         self._update(COUNTERS, ("tenant_id", "customer_id", "key"), stored)
 
     def _find(
-        self, table: Any, by: tuple[str, ...], keys: Iterable[tuple[Any, ...]], where: str = ""
+        self,
+        table: Any,
+        by: tuple[str, ...],
+        keys: Iterable[tuple[Any, ...]],
+        where: str = "",
+        at_most: str = "",
     ) -> list[dict[str, Any]]:
         wanted = list(keys)
-        return self.connection.find(table, by, wanted, where) if wanted else []
+        return self.connection.find(table, by, wanted, where, at_most) if wanted else []
 
     def _update(self, table: Any, by: tuple[str, ...], rows: list[dict[str, Any]]) -> None:
         if rows:

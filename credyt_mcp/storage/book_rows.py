@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from credyt_mcp import exact_json
-from credyt_mcp.domain.book import Book, Event
+from credyt_mcp.domain.book import Authorization, Book, Event, Leg, Notice
 from credyt_mcp.domain.grants import Grant
 from credyt_mcp.domain.ledger import Account, Entry, Transaction
 from credyt_mcp.domain.money import Asset
@@ -61,6 +61,10 @@ def account_row(account: Account, book: Book) -> dict[str, Any]:
         "name": account.name,
         "asset": account.asset.code,
         "balance": account.balance,
+        "held": account.held,
+        "overdraft_limit": account.overdraft_limit,
+        "hard_limit": int(account.hard_limit),
+        "low_noticed": int(account.low_noticed),
         "created_at": book.now,
     }
 
@@ -131,7 +135,12 @@ def grant_row(record: Event | Transaction, account: Account, grant: Grant) -> di
 
 def changed_accounts(book: Book) -> list[dict[str, Any]]:
     rows = [
-        {"id": row.id, "balance": row.balance}
+        {
+            "id": row.id,
+            "balance": row.balance,
+            "held": row.held,
+            "low_noticed": int(row.low_noticed),
+        }
         for row in book.changed.values()
         if isinstance(row, Account)
     ]
@@ -164,6 +173,11 @@ def account_of(row: dict[str, Any], asset: Asset) -> Account:
         name=row["name"],
         asset=asset,
         balance=row["balance"],
+        held=row["held"],
+        overdraft_limit=row["overdraft_limit"],
+        hard_limit=bool(row["hard_limit"]),
+        low_threshold=row["low_threshold"],
+        low_noticed=bool(row["low_noticed"]),
     )
 
 
@@ -178,6 +192,79 @@ def top_up_of(row: dict[str, Any], currency: Asset) -> TopUp:
         currency=currency,
         credit_expires_at=row["credit_expires_at"],
     )
+
+
+def authorization_of(row: dict[str, Any], accounts: dict[int | None, Account]) -> Authorization:
+    """`accounts` of other customers are unknown; their legs stay empty, and are not written."""
+    details = exact_json.loads(row["details"])
+    return Authorization(
+        id=row["id"],
+        tenant_id=row["tenant_id"],
+        key=row["key"],
+        client_id=row["client_id"],
+        customer_id=row["customer_id"],
+        status=row["status"],
+        legs=[
+            Leg(accounts[account_id], *units)
+            for account_id, *units in exact_json.loads(row["legs"])
+            if account_id in accounts
+        ],
+        request=exact_json.loads(row["request"]),
+        subject=row["subject"],
+        expires_at=row["expires_at"],
+        created_at=row["created_at"],
+        closed_at=row["closed_at"],
+        **details,
+    )
+
+
+def authorization_row(row: Authorization) -> dict[str, Any]:
+    return {
+        **_authorization_state(row),
+        "tenant_id": row.tenant_id,
+        "key": row.key,
+        "client_id": row.client_id,
+        "customer_id": row.customer_id,
+        "request": exact_json.dumps(row.request).decode(),
+        "subject": row.subject,
+        "created_at": row.created_at,
+    }
+
+
+def changed_authorizations(book: Book) -> list[dict[str, Any]]:
+    new = set(map(id, book.new_authorizations))
+    changed = [row for row in book.changed.values() if isinstance(row, Authorization)]
+    return [_authorization_state(row) for row in changed if id(row) not in new]
+
+
+def _authorization_state(row: Authorization) -> dict[str, Any]:
+    details = {
+        "metadata": row.metadata,
+        "extensions": row.extensions,
+        "exceeded": row.exceeded,
+        "late": row.late,
+    }
+    legs = [[leg.account.id, leg.authorized, leg.held, leg.captured] for leg in row.legs]
+    return {
+        "id": row.id,
+        "status": row.status,
+        "legs": exact_json.dumps(legs).decode(),
+        "details": exact_json.dumps(details).decode(),
+        "expires_at": row.expires_at,
+        "closed_at": row.closed_at,
+    }
+
+
+def notice_row(notice_id: int, notice: Notice) -> dict[str, Any]:
+    return {
+        "id": notice_id,
+        "tenant_id": notice.tenant_id,
+        "kind": notice.kind,
+        "customer_id": notice.customer_id,
+        "account_id": notice.account.id,
+        "details": exact_json.dumps(notice.details).decode(),
+        "created_at": notice.created_at,
+    }
 
 
 def _json(value: Any) -> str | None:

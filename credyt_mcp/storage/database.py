@@ -52,8 +52,13 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Session]:
-        """A session that sees everything acknowledged so far and never waits for a writer."""
-        with Session(self.engine) as session:
+        """A session that sees one moment, with everything acknowledged so far, and never waits for
+        a writer."""
+        level = {} if self.is_sqlite else {"isolation_level": "REPEATABLE READ"}
+        with (
+            self.engine.connect().execution_options(**level) as connection,
+            Session(connection) as session,
+        ):
             yield session
 
     @contextmanager
@@ -139,9 +144,15 @@ class LaneConnection(ABC):
 
     @abstractmethod
     def find(
-        self, table: Table, by: tuple[str, ...], keys: Sequence[tuple[Any, ...]], where: str = ""
+        self,
+        table: Table,
+        by: tuple[str, ...],
+        keys: Sequence[tuple[Any, ...]],
+        where: str = "",
+        at_most: str = "",
     ) -> list[dict[str, Any]]:
-        """Rows whose columns `by` equal one of `keys`, narrowed by `where`."""
+        """Rows whose columns `by` equal one of `keys`, narrowed by `where`; with `at_most`, the
+        last part of each key bounds that column instead."""
 
     @abstractmethod
     def lock_customers(self, ids: Sequence[int]) -> None:
@@ -194,10 +205,16 @@ class SqliteLaneConnection(LaneConnection):
             self._connection.execute("ROLLBACK")
 
     def find(
-        self, table: Table, by: tuple[str, ...], keys: Sequence[tuple[Any, ...]], where: str = ""
+        self,
+        table: Table,
+        by: tuple[str, ...],
+        keys: Sequence[tuple[Any, ...]],
+        where: str = "",
+        at_most: str = "",
     ) -> list[dict[str, Any]]:
         matches = " AND ".join(f"{column} = ?" for column in by)
-        sql = f"SELECT * FROM {table.name} WHERE {matches}{where and f' AND {where}'}"  # noqa: S608 - names come from our own tables
+        narrower = f"{where and f' AND {where}'}{at_most and f' AND {at_most} <= ?'}"
+        sql = f"SELECT * FROM {table.name} WHERE {matches}{narrower}"  # noqa: S608 - names come from our own tables
         execute = self._connection.execute
         return [dict(row) for key in keys for row in execute(sql, key)]
 
@@ -228,7 +245,9 @@ class SqliteLaneConnection(LaneConnection):
             "SELECT max(coalesce((SELECT max(id) FROM events), 0),"
             " coalesce((SELECT max(id) FROM ledger_transactions), 0),"
             " coalesce((SELECT max(id) FROM ledger_entries), 0),"
-            " coalesce((SELECT max(id) FROM grants), 0))"
+            " coalesce((SELECT max(id) FROM grants), 0),"
+            " coalesce((SELECT max(id) FROM authorizations), 0),"
+            " coalesce((SELECT max(id) FROM notices), 0))"
         ).fetchone()[0]
         return list(range(newest + 1, newest + 1 + count))
 
@@ -265,10 +284,16 @@ class PostgresLaneConnection(LaneConnection):
             self.execute("ROLLBACK")
 
     def find(
-        self, table: Table, by: tuple[str, ...], keys: Sequence[tuple[Any, ...]], where: str = ""
+        self,
+        table: Table,
+        by: tuple[str, ...],
+        keys: Sequence[tuple[Any, ...]],
+        where: str = "",
+        at_most: str = "",
     ) -> list[dict[str, Any]]:
-        rows = [dict(zip(by, key, strict=True)) for key in keys]
-        return self._run(_postgres_find(table, by, where), rows).fetchall()
+        columns = (*by, at_most) if at_most else by
+        rows = [dict(zip(columns, key, strict=True)) for key in keys]
+        return self._run(_postgres_find(table, by, where, at_most), rows).fetchall()
 
     def lock_customers(self, ids: Sequence[int]) -> None:
         self._connection.execute(
@@ -360,11 +385,15 @@ def _recordset(table: Table, columns: tuple[str, ...]) -> str:
 
 
 @cache
-def _postgres_find(table: Table, by: tuple[str, ...], where: str) -> str:
+def _postgres_find(table: Table, by: tuple[str, ...], where: str, at_most: str) -> str:
     matches = " AND ".join(f"{table.name}.{column} = given.{column}" for column in by)
+    narrower = where and f" AND {where}"
+    if at_most:
+        narrower += f" AND {table.name}.{at_most} <= given.{at_most}"
+    columns = (*by, at_most) if at_most else by
     return (
-        f"SELECT found.* FROM {_recordset(table, by)} CROSS JOIN LATERAL "  # noqa: S608 - as above
-        f"(SELECT * FROM {table.name} WHERE {matches}{where and f' AND {where}'} OFFSET 0) found"
+        f"SELECT found.* FROM {_recordset(table, columns)} CROSS JOIN LATERAL "  # noqa: S608 - as above
+        f"(SELECT * FROM {table.name} WHERE {matches}{narrower} OFFSET 0) found"
     )
 
 

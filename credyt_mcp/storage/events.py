@@ -10,7 +10,8 @@ from typing import Any
 from sqlmodel import Session, col, func, select
 
 from credyt_mcp.ids import client_key
-from credyt_mcp.storage.tables import CustomerRow, EventRow
+from credyt_mcp.storage.ledger_tables import EventRow
+from credyt_mcp.storage.tables import CustomerRow
 
 
 @dataclass(frozen=True)

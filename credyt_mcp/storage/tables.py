@@ -1,4 +1,5 @@
-"""The tables. Declarations only: queries live beside the noun they serve, the lane's in book.py.
+"""Tables of tenants, catalogue, customers and payments; the ledger's are in ledger_tables.py.
+Declarations only: queries live beside the noun they serve, the lane's in book.py.
 
 Every row carries `tenant_id`, one number for account x environment, and every unique key starts
 with it, so that a distributed Postgres can shard on it and no query can forget it unnoticed.
@@ -11,10 +12,10 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import BigInteger, Index, Text, UniqueConstraint, text
+from sqlalchemy import BigInteger, Index, Text, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
-from credyt_mcp.storage.types import ExactDecimal, ExactJson, Key, Micros, RowId
+from credyt_mcp.storage.types import ExactDecimal, ExactJson, Micros, RowId
 
 
 class TenantRow(SQLModel, table=True):
@@ -178,122 +179,6 @@ class SubscribedVersionRow(SQLModel, table=True):
     version_id: int = Field(sa_type=BigInteger)
     from_at: datetime = Field(sa_type=Micros)
     until_at: datetime | None = Field(default=None, sa_type=Micros)
-
-
-class LedgerAccountRow(SQLModel, table=True):
-    """A place in the ledger. `kind` wallet: a customer's account, with a live balance. Any other
-    kind is the tenant's side (customer_id 0) and carries none, or every customer would queue."""
-
-    __tablename__ = "ledger_accounts"
-    __table_args__ = (UniqueConstraint("tenant_id", "customer_id", "kind", "name", "asset"),)
-
-    id: int = Field(default=None, primary_key=True, sa_type=RowId)
-    tenant_id: int
-    customer_id: int = Field(sa_type=BigInteger)
-    kind: str = Field(sa_type=Text)
-    name: str = Field(sa_type=Text)
-    asset: str = Field(sa_type=Text)
-    balance: int = Field(default=0, sa_type=BigInteger)
-    created_at: datetime = Field(sa_type=Micros)
-
-
-class LedgerTransactionRow(SQLModel, table=True):
-    """Any balanced set of entries except an event's fees, whose transaction is the event row:
-    both take their ids from one sequence."""
-
-    __tablename__ = "ledger_transactions"
-    __table_args__ = (UniqueConstraint("tenant_id", "key"),)
-
-    id: int = Field(primary_key=True, sa_type=RowId)
-    tenant_id: int
-    key: bytes = Field(sa_type=Key)
-    kind: str = Field(sa_type=Text)
-    client_id: str = Field(sa_type=Text)
-    customer_id: int = Field(sa_type=BigInteger)
-    account_id: int = Field(sa_type=BigInteger)
-    amount: int = Field(sa_type=BigInteger)
-    description: str | None = Field(default=None, sa_type=Text)
-    details: Any = Field(sa_type=ExactJson)
-    recorded_at: datetime = Field(sa_type=Micros)
-    executed_at: datetime | None = Field(default=None, sa_type=Micros)
-
-
-class LedgerEntryRow(SQLModel, table=True):
-    __tablename__ = "ledger_entries"
-    __table_args__ = (Index("ledger_entries_account", "account_id", "id"),)
-
-    id: int = Field(primary_key=True, sa_type=RowId)
-    tenant_id: int
-    transaction_id: int = Field(sa_type=BigInteger)
-    account_id: int = Field(sa_type=BigInteger)
-    amount: int = Field(sa_type=BigInteger)
-    balance_after: int | None = Field(default=None, sa_type=BigInteger)
-
-
-class GrantRow(SQLModel, table=True):
-    """A dated parcel of credit. `remaining` is what is left to use; `booked` tells whether it is
-    in the balance yet (a grant that takes effect later is not)."""
-
-    __tablename__ = "grants"
-    __table_args__ = (
-        Index(
-            "grants_open",
-            "account_id",
-            sqlite_where=text("remaining > 0"),
-            postgresql_where=text("remaining > 0"),
-        ),
-        Index("grants_account", "account_id", "id"),
-    )
-
-    id: int = Field(primary_key=True, sa_type=RowId)
-    tenant_id: int
-    account_id: int = Field(sa_type=BigInteger)
-    transaction_id: int = Field(sa_type=BigInteger)
-    purpose: str = Field(sa_type=Text)
-    source: str = Field(sa_type=Text)
-    priority: int
-    amount: int = Field(sa_type=BigInteger)
-    remaining: int = Field(sa_type=BigInteger)
-    booked: int
-    effective_at: datetime = Field(sa_type=Micros)
-    expires_at: datetime | None = Field(default=None, sa_type=Micros)
-    created_at: datetime = Field(sa_type=Micros)
-
-
-class EventRow(SQLModel, table=True):
-    """A usage event with its immutable fees inside (compact, see `domain.usage`)."""
-
-    __tablename__ = "events"
-    __table_args__ = (
-        UniqueConstraint("tenant_id", "key"),
-        Index("events_customer", "tenant_id", "customer_id", "id"),
-    )
-
-    id: int = Field(primary_key=True, sa_type=RowId)
-    tenant_id: int
-    key: bytes = Field(sa_type=Key)
-    client_id: str | None = Field(default=None, sa_type=Text)
-    customer_id: int = Field(sa_type=BigInteger)
-    event_type: str = Field(sa_type=Text)
-    subject: str | None = Field(default=None, sa_type=Text)
-    description: str | None = Field(default=None, sa_type=Text)
-    data: Any = Field(default=None, nullable=True, sa_type=ExactJson)
-    fees: Any = Field(default=None, nullable=True, sa_type=ExactJson)
-    costs: Any = Field(default=None, nullable=True, sa_type=ExactJson)
-    occurred_at: datetime = Field(sa_type=Micros)
-    recorded_at: datetime = Field(sa_type=Micros)
-
-
-class PeriodCounterRow(SQLModel, table=True):
-    """Running count of a tiered price: per customer, product, price name, dimensions, period."""
-
-    __tablename__ = "period_counters"
-
-    tenant_id: int = Field(primary_key=True)
-    customer_id: int = Field(primary_key=True, sa_type=BigInteger)
-    key: bytes = Field(primary_key=True, sa_type=Key)
-    units: Decimal = Field(sa_type=ExactDecimal)
-    volume: Decimal = Field(sa_type=ExactDecimal)
 
 
 class VendorRow(SQLModel, table=True):

@@ -16,12 +16,13 @@ from credyt_mcp.domain.ledger import Account
 from credyt_mcp.domain.money import Asset
 from credyt_mcp.ids import client_key
 from credyt_mcp.storage import assets
-from credyt_mcp.storage.tables import (
-    CustomerRow,
+from credyt_mcp.storage.ledger_tables import (
+    AuthorizationRow,
     GrantRow,
     LedgerAccountRow,
     LedgerTransactionRow,
 )
+from credyt_mcp.storage.tables import CustomerRow
 
 AccountKey = tuple[str, str]
 """Name and asset code."""

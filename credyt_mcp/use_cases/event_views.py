@@ -11,7 +11,7 @@ from credyt_mcp.domain.costs import profit, shared_currency
 from credyt_mcp.domain.money import from_units, to_units
 from credyt_mcp.domain.pricing import describe
 from credyt_mcp.domain.usage import StoredFee
-from credyt_mcp.storage.tables import EventRow
+from credyt_mcp.storage.ledger_tables import EventRow
 from credyt_mcp.use_cases.context import Billing, Result
 from credyt_mcp.use_cases.usage_fields import Data
 

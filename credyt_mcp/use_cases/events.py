@@ -16,7 +16,8 @@ from credyt_mcp.domain.usage import EventOutcome, RecordUsage, UsageEvent, Usage
 from credyt_mcp.errors import InvalidRequest, NotFound, TooMany
 from credyt_mcp.ids import client_id_of
 from credyt_mcp.storage import events
-from credyt_mcp.storage.tables import CustomerRow, EventRow
+from credyt_mcp.storage.ledger_tables import EventRow
+from credyt_mcp.storage.tables import CustomerRow
 from credyt_mcp.use_cases.context import Billing, Command, PageOf, Result
 from credyt_mcp.use_cases.event_costs import stored_costs
 from credyt_mcp.use_cases.event_views import EventFee, EventStats, StoredCost, fees_of, stats_of

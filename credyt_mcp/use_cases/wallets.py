@@ -18,7 +18,8 @@ from credyt_mcp.domain.money import from_units
 from credyt_mcp.domain.wallets import as_of
 from credyt_mcp.errors import NotFound
 from credyt_mcp.storage import wallets
-from credyt_mcp.storage.tables import CustomerRow, GrantRow
+from credyt_mcp.storage.ledger_tables import GrantRow
+from credyt_mcp.storage.tables import CustomerRow
 from credyt_mcp.use_cases.context import Billing, Command, Moment, PageOf, Result
 from credyt_mcp.use_cases.subscriptions import CustomerId, customer_of
 

@@ -13,7 +13,7 @@ from sqlmodel import select
 from credyt_mcp.app import System
 from credyt_mcp.clock import FrozenClock
 from credyt_mcp.errors import NotFound
-from credyt_mcp.storage.tables import LedgerAccountRow
+from credyt_mcp.storage.ledger_tables import LedgerAccountRow
 from credyt_mcp.use_cases.adjustments import create_adjustment, create_charge
 from credyt_mcp.use_cases.assets import create_asset
 from credyt_mcp.use_cases.ledger import verify_ledger
