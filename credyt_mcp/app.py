@@ -20,6 +20,7 @@ from credyt_mcp.storage.published_prices import PublishedPrices
 from credyt_mcp.storage.sandbox import StoredSessions
 from credyt_mcp.use_cases.context import Billing
 from credyt_mcp.use_cases.keys import Environment, KeyRing, admit_key, default_tenant
+from credyt_mcp.use_cases.sweeping import keep_sweeping
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,10 @@ async def running(
             prices = PublishedPrices(database)
             billing = Billing(settings, clock, database, lane, prices, sandbox, tenant)
             gc.freeze()
-            yield System(billing, KeyRing(database))
+            async with anyio.create_task_group() as background:
+                background.start_soon(keep_sweeping, billing)
+                yield System(billing, KeyRing(database))
+                background.cancel_scope.cancel()
         finally:
             await lane.close()
     finally:

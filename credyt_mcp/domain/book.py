@@ -25,7 +25,7 @@ from credyt_mcp.domain.ledger import (
     must_balance,
 )
 from credyt_mcp.domain.money import Asset, within_range
-from credyt_mcp.errors import UnknownReference
+from credyt_mcp.errors import NotFound, UnknownReference
 
 
 class RateCard(NamedTuple):
@@ -184,6 +184,8 @@ class Book:
     def customer(self, ref: CustomerRef) -> Customer:
         """Raises UnknownReference when the tenant has no such customer."""
         if ref not in self.customers:
+            if ref.authorization_id is not None:
+                raise NotFound(f"there is no authorization '{ref.authorization_id}'")
             name = "customer_id" if ref.id else "customer_external_id"
             raise UnknownReference(name, f"there is no customer '{ref}'")
         return self.customers[ref]

@@ -7,12 +7,11 @@ from collections.abc import Mapping
 import anyio
 
 from credyt_mcp.errors import Forbidden, Unauthorized
-from credyt_mcp.use_cases.context import Tenant
-from credyt_mcp.use_cases.keys import KeyRing
+from credyt_mcp.use_cases.keys import Caller, KeyRing
 
 
-async def authenticate(keys: KeyRing, headers: Mapping[str, str]) -> Tenant:
-    """The tenant of X-CREDYT-API-KEY, or else of a bearer token; header names in lower case.
+async def authenticate(keys: KeyRing, headers: Mapping[str, str]) -> Caller:
+    """The caller by X-CREDYT-API-KEY, or else of a bearer token; header names in lower case.
 
     Raises Unauthorized without a good key, Forbidden for another account in X-CREDYT-ACCOUNT.
     """
@@ -23,10 +22,10 @@ async def authenticate(keys: KeyRing, headers: Mapping[str, str]) -> Tenant:
     if not key:
         raise Unauthorized("the request has no API key")
     key = key.strip()
-    tenant = keys.remembered(key)
-    if tenant is None:
-        tenant = await anyio.to_thread.run_sync(keys.tenant_of, key)
+    caller = keys.remembered(key)
+    if caller is None:
+        caller = await anyio.to_thread.run_sync(keys.caller_of, key)
     account = headers.get("x-credyt-account")
-    if account is not None and account != tenant.account_id:
+    if account is not None and account != caller.tenant.account_id:
         raise Forbidden("X-CREDYT-ACCOUNT names an account that is not this key's")
-    return tenant
+    return caller

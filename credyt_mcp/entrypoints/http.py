@@ -8,6 +8,8 @@ from importlib.metadata import version
 
 from fastapi import FastAPI, Response
 from mcp.server.transport_security import TransportSecuritySettings
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.routing import Route
 
 from credyt_mcp.entrypoints.mcp.transports import ExactHttp, http_server
 from credyt_mcp.entrypoints.portal import checkout
@@ -43,9 +45,17 @@ def http_app(billing: Billing, keys: KeyRing) -> FastAPI:
     add_routes(app)
     app.include_router(checkout.router)
 
+    lane = billing.lane
+
     @app.get("/healthz", include_in_schema=False)
     async def healthz() -> Response:
-        return json_response({"status": "ok"})
+        status = {"status": "ok" if lane.alive else "failed", "lane": lane.health()}
+        return json_response(status, 200 if lane.alive else 503)
 
-    app.mount("/", ExactHttp(mcp_app, billing, keys))
+    @app.get("/metrics", include_in_schema=False)
+    async def metrics() -> Response:
+        text = generate_latest(lane.metrics.registry)
+        return Response(text, media_type=CONTENT_TYPE_LATEST)
+
+    app.router.routes.append(Route("/mcp", ExactHttp(mcp_app, billing, keys)))
     return app

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from credyt_mcp.domain.assets import currency
 from credyt_mcp.domain.book import Book, Count, Customer, CustomerRef, Event, SubscribedVersion
-from credyt_mcp.domain.ledger import BUSINESS, Account, AccountKind, Transaction
+from credyt_mcp.domain.ledger import BUSINESS, Account, AccountKind
 from credyt_mcp.domain.money import Asset
 from credyt_mcp.domain.transfers import SettleTopUp
 from credyt_mcp.domain.usage import RecordUsage, counter_keys
@@ -37,7 +37,7 @@ from credyt_mcp.storage.book_rows import (
     transaction_of,
     transaction_row,
 )
-from credyt_mcp.storage.database import LaneConnection, table_of
+from credyt_mcp.storage.lane_connection import LaneConnection, table_of
 from credyt_mcp.storage.rate_cards import RateCards
 
 CUSTOMERS = table_of(tables.CustomerRow)
@@ -148,7 +148,9 @@ class BookStore:
         }
         rows = self._find(AUTHORIZATIONS, ("tenant_id", "key"), list(named))
         owners = {row["customer_id"] for row in rows}
-        customers = {row["id"]: row for row in self._find(CUSTOMERS, ("id",), [(o,) for o in owners])}
+        customers = {
+            row["id"]: row for row in self._find(CUSTOMERS, ("id",), [(o,) for o in owners])
+        }
         return {named[row["tenant_id"], row["key"]]: customers[row["customer_id"]] for row in rows}
 
     def _load_authorizations(

@@ -2,17 +2,18 @@
 
 Callers wait on a future. The lane takes what has queued, opens one transaction, loads the book,
 lets each command decide, writes, commits, and only then answers. A single call is a batch of one.
-On SQLite statements run on the event loop (microseconds each) and only COMMIT in a thread; on
-Postgres, where statements wait on a network, the whole batch runs in a thread. Nothing here may
-call a network service or know what a command means.
+On SQLite the statements of a small batch run on the event loop (microseconds each) and only COMMIT
+in a thread; on Postgres, where statements wait on a network, and for bulky commands, everything
+does. Nothing here may call a network service or know what a command means.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any, NamedTuple
@@ -21,9 +22,12 @@ from credyt_mcp.clock import Clock, to_micros
 from credyt_mcp.errors import CredytError, Overloaded
 from credyt_mcp.storage.book import BookStore, Command
 from credyt_mcp.storage.database import Database
+from credyt_mcp.storage.lane_metrics import LaneMetrics
 
 BATCH_MAX = 128
-QUEUE_MAX = 20_000
+BULKY = 32
+"""A command of more events than this goes alone, so that single calls wait for one at most."""
+QUEUE_MAX = 10_000
 
 log = logging.getLogger(__name__)
 
@@ -48,21 +52,39 @@ class Lane:
         self._clock = clock
         self._store = BookStore(database.lane_connection())
         self._connection = self._store.connection
-        self._queue: deque[_Waiting] = deque()
+        self._single: deque[_Waiting] = deque()
+        self._bulky: deque[_Waiting] = deque()
         self._wake = asyncio.Event()
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="lane")
         self._closing = False
+        self._commit_seconds = 0.0
+        self.metrics = LaneMetrics(lambda: self.queue_depth)
         self._task = asyncio.create_task(self._run(), name="write lane")
+
+    @property
+    def queue_depth(self) -> int:
+        return len(self._single) + len(self._bulky)
+
+    @property
+    def alive(self) -> bool:
+        return not self._task.done()
+
+    def health(self) -> dict[str, Any]:
+        return {
+            "queue_depth": self.queue_depth,
+            "last_commit_ms": round(self._commit_seconds * 1000, 3),
+        }
 
     async def submit(self, command: Command) -> Any:
         """The command's result, once it is durable.
 
         Raises the CredytError it was refused with, or Overloaded when too many wait.
         """
-        if self._closing or len(self._queue) >= QUEUE_MAX:
-            raise Overloaded("the write queue is full")
+        if self._closing or not self.alive or self.queue_depth >= QUEUE_MAX:
+            raise Overloaded("the write queue is full" if self.alive else "the write lane is down")
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._queue.append(_Waiting(command, answer))
+        queue = self._bulky if len(command.keys) > BULKY else self._single
+        queue.append(_Waiting(command, answer))
         self._wake.set()
         # A caller that goes away must not take the answer from a command under way.
         return await asyncio.shield(answer)
@@ -79,21 +101,45 @@ class Lane:
         while True:
             await self._wake.wait()
             self._wake.clear()
-            while self._queue:
-                size = min(BATCH_MAX, len(self._queue))
-                batch = [self._queue.popleft() for _ in range(size)]
-                outcomes = await self._attempt([waiting.command for waiting in batch])
-                for waiting, outcome in zip(batch, outcomes, strict=True):
-                    _answer(waiting.answer, outcome)
+            while self.queue_depth:
+                singles = [self._single.popleft() for _ in range(min(BATCH_MAX, len(self._single)))]
+                await self._serve(singles)
+                await self._serve([self._bulky.popleft()] if self._bulky else [])
             if self._closing:
                 return
 
+    async def _serve(self, batch: list[_Waiting]) -> None:
+        if not batch:
+            return
+        outcomes = await self._attempt([waiting.command for waiting in batch])
+        self.metrics.batch_size.observe(len(batch))
+        for waiting, outcome in zip(batch, outcomes, strict=True):
+            self._answer(waiting.answer, outcome)
+
+    def _answer(self, answer: asyncio.Future[Any], outcome: Outcome) -> None:
+        error = outcome.error
+        kind = (
+            "done" if error is None else "refused" if isinstance(error, CredytError) else "failed"
+        )
+        self.metrics.commands.labels(kind).inc()
+        if answer.done():
+            return
+        if error is not None:
+            answer.set_exception(error)
+        else:
+            answer.set_result(outcome.result)
+
     async def _attempt(self, commands: list[Command]) -> list[Outcome]:
-        """Outcomes of a batch, committed; never raises."""
+        """Outcomes of a batch, committed; never raises.
+
+        A replay is safe even after a COMMIT whose fate is unknown: every command carries an id
+        under which it is done once.
+        """
         try:
             return await self._transact(commands, self._together)
         except Exception:
             log.exception("a batch of %d commands failed and is replayed", len(commands))
+        self.metrics.replays.inc()
         try:
             return await self._transact(commands, self._one_by_one)
         except Exception as error:
@@ -101,20 +147,20 @@ class Lane:
             return [Outcome(error=error)] * len(commands)
 
     async def _transact(
-        self, commands: list[Command], work: Callable[[list[Command]], list[Outcome]]
+        self, commands: list[Command], work: Callable[[Sequence[Command]], list[Outcome]]
     ) -> list[Outcome]:
         if not self._gate.acquire(blocking=False):
             await self._in_thread(self._gate.acquire)
         try:
-            if self._connection.blocks:
-                answers: list[Outcome] = await self._in_thread(
+            if self._connection.blocks or len(commands[0].keys) > BULKY:
+                outcomes: list[Outcome] = await self._in_thread(
                     self._work_and_commit, commands, work
                 )
-                return answers
+                return outcomes
             self._connection.begin()
             try:
                 outcomes = work(commands)
-                await self._in_thread(self._connection.commit)
+                await self._in_thread(self._commit)
             except BaseException:
                 self._take_back()
                 raise
@@ -123,23 +169,29 @@ class Lane:
             self._gate.release()
 
     def _work_and_commit(
-        self, commands: list[Command], work: Callable[[list[Command]], list[Outcome]]
+        self, commands: list[Command], work: Callable[[Sequence[Command]], list[Outcome]]
     ) -> list[Outcome]:
         try:
             self._connection.begin()
             outcomes = work(commands)
-            self._connection.commit()
+            self._commit()
         except BaseException:
             self._take_back()
             raise
         return outcomes
+
+    def _commit(self) -> None:
+        started = time.perf_counter()
+        self._connection.commit()
+        self._commit_seconds = time.perf_counter() - started
+        self.metrics.commit.observe(self._commit_seconds)
 
     def _take_back(self) -> None:
         self._store.forget()
         with suppress(Exception):  # the connection itself may be what failed
             self._connection.rollback()
 
-    def _together(self, commands: list[Command]) -> list[Outcome]:
+    def _together(self, commands: Sequence[Command]) -> list[Outcome]:
         book = self._store.load(commands, to_micros(self._clock.now()))
         outcomes = []
         for command in commands:
@@ -152,7 +204,7 @@ class Lane:
         self._store.save(book)
         return outcomes
 
-    def _one_by_one(self, commands: list[Command]) -> list[Outcome]:
+    def _one_by_one(self, commands: Sequence[Command]) -> list[Outcome]:
         """Each command under a savepoint of its own, so that one that fails harms no other."""
         outcomes = []
         for command in commands:
@@ -169,12 +221,3 @@ class Lane:
 
     async def _in_thread(self, function: Callable[..., Any], *arguments: Any) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._thread, function, *arguments)
-
-
-def _answer(answer: asyncio.Future[Any], outcome: Outcome) -> None:
-    if answer.done():
-        return
-    if outcome.error is not None:
-        answer.set_exception(outcome.error)
-    else:
-        answer.set_result(outcome.result)

@@ -11,7 +11,7 @@ from credyt_mcp.domain.compiled_prices import UsagePrice, compile_price
 from credyt_mcp.domain.money import Asset
 from credyt_mcp.domain.prices import UsageBasedPrice
 from credyt_mcp.storage import tables
-from credyt_mcp.storage.database import LaneConnection, table_of
+from credyt_mcp.storage.lane_connection import LaneConnection, table_of
 
 FindAsset = Callable[[int, str], Asset | None]
 

@@ -46,4 +46,4 @@ def _locked(session: Session, checkout_id: str) -> SandboxSessionRow:
 
 def _checkout(row: SandboxSessionRow) -> Checkout:
     fields = row.model_dump()
-    return Checkout(**{**fields, "status": cast(CheckoutStatus, row.status)})
+    return Checkout(**{**fields, "status": cast("CheckoutStatus", row.status)})

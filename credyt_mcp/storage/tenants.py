@@ -22,10 +22,10 @@ def first_account(session: Session) -> TenantRow | None:
     return session.exec(select(TenantRow).order_by(col(TenantRow.id)).limit(1)).first()
 
 
-def by_key(session: Session, key_hash: bytes) -> TenantRow | None:
-    """Whose key it is, unless it was revoked."""
+def by_key(session: Session, key_hash: bytes) -> tuple[TenantRow, str] | None:
+    """Whose key it is and its id, unless it was revoked."""
     return session.exec(
-        select(TenantRow)
+        select(TenantRow, ApiKeyRow.id)
         .join(ApiKeyRow, col(ApiKeyRow.tenant_id) == col(TenantRow.id))
         .where(ApiKeyRow.key_hash == key_hash, col(ApiKeyRow.revoked_at).is_(None))
     ).first()

@@ -10,7 +10,7 @@ from typing import Any
 from sqlmodel import Session, col, func, select
 
 from credyt_mcp.clock import to_micros
-from credyt_mcp.domain.book import Customer
+from credyt_mcp.domain.book import Authorization, Customer, Leg
 from credyt_mcp.domain.grants import Grant
 from credyt_mcp.domain.ledger import Account
 from credyt_mcp.domain.money import Asset
@@ -40,11 +40,8 @@ class GrantFilter:
     expired_to: datetime | None = None
 
 
-def load(session: Session, row: CustomerRow) -> Customer:
-    """A customer's accounts with their open grants, as they were last booked.
-
-    One statement, so that a balance and its grants are of the same moment on Postgres too.
-    """
+def load(session: Session, row: CustomerRow, now: datetime) -> Customer:
+    """A customer's accounts with their open grants and authorizations, as they were last booked."""
     assert row.id is not None
     customer = Customer(row.id, row.tenant_id, row.public_id, ())
     found = session.exec(
@@ -72,7 +69,34 @@ def load(session: Session, row: CustomerRow) -> Customer:
             customer.accounts[key] = _account(account_row, asset)
         if grant_row is not None:
             customer.accounts[key].grants.append(_grant(grant_row))
+    due = select(AuthorizationRow).where(
+        AuthorizationRow.tenant_id == row.tenant_id,
+        AuthorizationRow.customer_id == row.id,
+        AuthorizationRow.status == "open",
+        col(AuthorizationRow.expires_at) <= now,
+    )
+    customer.authorizations = [authorization_of(held, customer) for held in session.exec(due)]
     return customer
+
+
+def authorization_of(row: AuthorizationRow, customer: Customer) -> Authorization:
+    """A row as the domain's object, its legs on the customer's accounts."""
+    accounts = {account.id: account for account in customer.accounts.values()}
+    return Authorization(
+        id=row.id,
+        tenant_id=row.tenant_id,
+        key=row.key,
+        client_id=row.client_id,
+        customer_id=row.customer_id,
+        status=row.status,
+        legs=[Leg(accounts[account_id], *units) for account_id, *units in row.legs],
+        request=row.request,
+        subject=row.subject,
+        expires_at=to_micros(row.expires_at),
+        created_at=to_micros(row.created_at),
+        closed_at=None if row.closed_at is None else to_micros(row.closed_at),
+        **row.details,
+    )
 
 
 def account_keys(session: Session, customer: CustomerRow) -> list[AccountKey]:
@@ -156,7 +180,19 @@ def _conditions(wanted: GrantFilter) -> list[Any]:
 
 
 def _account(row: LedgerAccountRow, asset: Asset) -> Account:
-    return Account(row.id, row.tenant_id, row.customer_id, "wallet", row.name, asset, row.balance)
+    return Account(
+        id=row.id,
+        tenant_id=row.tenant_id,
+        customer_id=row.customer_id,
+        kind="wallet",
+        name=row.name,
+        asset=asset,
+        balance=row.balance,
+        held=row.held,
+        overdraft_limit=row.overdraft_limit,
+        hard_limit=bool(row.hard_limit),
+        low_threshold=row.low_threshold,
+    )
 
 
 def _grant(row: GrantRow) -> Grant:

@@ -59,9 +59,11 @@ class Billing:
     prices: PublishedPrices
     payments: PaymentProvider
     tenant: Tenant
+    actor: str = "local"
+    """Who acts, for the audit: the id of an API key, or `local` for the owner of the machine."""
 
-    def as_tenant(self, tenant: Tenant) -> Billing:
-        return replace(self, tenant=tenant)
+    def as_tenant(self, tenant: Tenant, actor: str | None = None) -> Billing:
+        return replace(self, tenant=tenant, actor=actor or self.actor)
 
     def now(self) -> datetime:
         return self.clock.now()

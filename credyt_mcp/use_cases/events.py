@@ -9,22 +9,24 @@ from typing import Annotated
 import anyio
 from pydantic import Field
 
-from credyt_mcp.clock import to_micros
 from credyt_mcp.domain.book import CustomerRef
 from credyt_mcp.domain.money import from_units
-from credyt_mcp.domain.usage import EventOutcome, RecordUsage, UsageEvent, UsageRecorded
+from credyt_mcp.domain.usage import EventOutcome, UsageRecorded
 from credyt_mcp.errors import InvalidRequest, NotFound, TooMany
 from credyt_mcp.ids import client_id_of
 from credyt_mcp.storage import events
 from credyt_mcp.storage.ledger_tables import EventRow
 from credyt_mcp.storage.tables import CustomerRow
 from credyt_mcp.use_cases.context import Billing, Command, PageOf, Result
-from credyt_mcp.use_cases.event_costs import stored_costs
 from credyt_mcp.use_cases.event_views import EventFee, EventStats, StoredCost, fees_of, stats_of
+from credyt_mcp.use_cases.recording import record
 from credyt_mcp.use_cases.usage_fields import Data, UsageEventFields
 
 EVENTS_MAX = 1000
 
+Enforce = Annotated[
+    bool, Field(description="refuse, and record nothing, if the wallet does not cover it")
+]
 CustomerId = Annotated[str, Field(description="customer id, or your external id")]
 
 
@@ -35,6 +37,10 @@ class SubmitEvents(Command):
     customer_id: Annotated[str | None, Field(description="customer id, or your external id")] = None
     customer_external_id: str | None = None
     events: list[UsageEventFields]
+    authorization_id: Annotated[
+        str | None, Field(description="authorization that all events capture")
+    ] = None
+    enforce: Enforce = False
 
 
 class RecordEvent(UsageEventFields):
@@ -43,6 +49,7 @@ class RecordEvent(UsageEventFields):
     billed in full even if the balance turns negative."""
 
     customer_id: CustomerId
+    enforce: Enforce = False
 
 
 class GetEvent(Command):
@@ -74,9 +81,20 @@ class EventsAccepted(Result):
     balances: dict[str, Decimal]
 
 
+class CapturedHold(Result):
+    """The authorization that the event captured: `exceeded` when it cost more than was held,
+    `late` when the hold had expired. It was billed in full either way."""
+
+    id: str
+    status: str
+    exceeded: bool
+    late: bool
+
+
 class EventRecorded(Result):
     event_id: str
     duplicate: bool
+    authorization: CapturedHold | None = None
     fees: list[EventFee]
     balances: Annotated[dict[str, Decimal], Field(description="account id → available")]
     warnings: list[str]
@@ -133,7 +151,13 @@ async def submit_events(billing: Billing, command: SubmitEvents) -> EventsAccept
         command.customer_id,
         command.customer_external_id if command.customer_id is None else command.customer_id,
     )
-    recorded = await _record(billing, ref, command.events)
+    events_given = [
+        event
+        if event.authorization_id or not command.authorization_id
+        else event.model_copy(update={"authorization_id": command.authorization_id})
+        for event in command.events
+    ]
+    recorded = await record(billing, ref, events_given, enforce=command.enforce)
     accepted = [
         AcceptedEvent(
             id=event.id, duplicate=outcome.duplicate, warnings=list(outcome.warnings) or None
@@ -147,7 +171,7 @@ async def record_event(billing: Billing, command: RecordEvent) -> EventRecorded:
     """Bill one event; raises as `submit_events` does."""
     ref = CustomerRef(billing.tenant.id, command.customer_id, command.customer_id)
     try:
-        recorded = await _record(billing, ref, [command])
+        recorded = await record(billing, ref, [command], enforce=command.enforce)
     except InvalidRequest as error:
         raise error.renamed("", without="events[0].") from None
     outcome: EventOutcome = recorded.outcomes[0]
@@ -159,6 +183,7 @@ async def record_event(billing: Billing, command: RecordEvent) -> EventRecorded:
         fees=described,
         balances=_balances(recorded),
         warnings=outcome.warnings,
+        authorization=_captured(outcome),
     )
 
 
@@ -203,37 +228,18 @@ def list_events(billing: Billing, command: EventPageOf) -> EventPage:
     return EventPage(items=items, total_count=total, limit=command.limit, offset=command.offset)
 
 
-async def _record(
-    billing: Billing, ref: CustomerRef, given: list[UsageEventFields]
-) -> UsageRecorded:
-    now = billing.now()
-    costs = await stored_costs(billing, given)
-    prepared = tuple(
-        UsageEvent(
-            id=event.id,
-            event_type=event.event_type,
-            occurred_at=to_micros(event.occurred_at or now),
-            subject=event.subject,
-            description=event.description,
-            data=event.data,
-            costs=cost,
-        )
-        for event, cost in zip(given, costs, strict=True)
+def _captured(outcome: EventOutcome) -> CapturedHold | None:
+    hold = outcome.captured
+    if hold is None:
+        return None
+    return CapturedHold(
+        id=hold.client_id, status=hold.status, exceeded=hold.exceeded, late=hold.late
     )
-    settings = billing.settings
-    command = RecordUsage(
-        ref,
-        prepared,
-        oldest=to_micros(now - timedelta(days=settings.event_max_age_days)),
-        newest=to_micros(now + timedelta(seconds=settings.event_max_ahead_seconds)),
-    )
-    recorded: UsageRecorded = await billing.lane.submit(command)
-    return recorded
 
 
 def _balances(recorded: UsageRecorded) -> dict[str, Decimal]:
     accounts = recorded.customer.accounts.values()
-    return {account.label: from_units(account.balance, account.asset) for account in accounts}
+    return {account.label: from_units(account.available, account.asset) for account in accounts}
 
 
 def _midnight(day: date) -> datetime:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from datetime import datetime
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from credyt_mcp.clock import Clock
 from credyt_mcp.errors import InvalidRequest, NotFound, Unauthorized
@@ -36,30 +36,37 @@ class KeyListed(Result):
     revoked_at: datetime | None = None
 
 
+class Caller(NamedTuple):
+    """Whose key was used, and which key."""
+
+    tenant: Tenant
+    key_id: str
+
+
 class KeyRing:
     """Answers whose key it is, remembering answers for `KNOWN_FOR_SECONDS`."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._known: dict[bytes, tuple[Tenant, float]] = {}
+        self._known: dict[bytes, tuple[Caller, float]] = {}
 
-    def remembered(self, key: str) -> Tenant | None:
-        """The tenant, if it was asked for a moment ago: no database, safe on the event loop."""
-        tenant, until = self._known.get(secret_hash(key), (None, 0.0))
-        return tenant if until > time.monotonic() else None
+    def remembered(self, key: str) -> Caller | None:
+        """The caller, if it was asked for a moment ago: no database, safe on the event loop."""
+        caller, until = self._known.get(secret_hash(key), (None, 0.0))
+        return caller if until > time.monotonic() else None
 
-    def tenant_of(self, key: str) -> Tenant:
+    def caller_of(self, key: str) -> Caller:
         """Raises Unauthorized for a key that is unknown or revoked."""
         key_hash = secret_hash(key)
         with self._database.read() as session:
-            row = tenants.by_key(session, key_hash)
-        if row is None:
+            found = tenants.by_key(session, key_hash)
+        if found is None:
             raise Unauthorized("the API key is unknown or revoked")
-        tenant = as_tenant(row)
+        caller = Caller(as_tenant(found[0]), found[1])
         if len(self._known) > 10_000:
             self._known.clear()
-        self._known[key_hash] = (tenant, time.monotonic() + KNOWN_FOR_SECONDS)
-        return tenant
+        self._known[key_hash] = (caller, time.monotonic() + KNOWN_FOR_SECONDS)
+        return caller
 
 
 def as_tenant(row: TenantRow) -> Tenant:

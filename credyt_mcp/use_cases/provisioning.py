@@ -168,7 +168,7 @@ def _result(
             created=opened.created,
             subscriptions=of_customer(session, row),
             balances={
-                account.label: from_units(account.balance, account.asset)
+                account.label: from_units(account.available, account.asset)
                 for account in accounts_now(session, billing, row)
             },
             notes=notes,

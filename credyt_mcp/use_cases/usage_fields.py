@@ -66,3 +66,9 @@ class UsageEventFields(Command):
             description='what it cost you: [{"id","vendor_id","amount","currency"}]',
         ),
     ] = None
+    authorization_id: Annotated[
+        str | None, Field(max_length=255, description="the hold this usage captures")
+    ] = None
+    final: Annotated[
+        bool, Field(description="false keeps the rest of the hold, for more events")
+    ] = True

@@ -67,8 +67,17 @@ class Wallet(Result):
 
 
 class AccountDetails(AccountSummary):
+    """`available` is net of holds, `pending_out` is what is held, `pending_in` takes effect later.
+
+    Holds may take `available` down to -`overdraft_limit`; with `hard_limit` usage may go no further
+    either. Falling below `low_balance_threshold` makes one notice until the balance recovers.
+    """
+
     pending_in: Decimal
     pending_out: Decimal
+    overdraft_limit: Decimal
+    hard_limit: bool
+    low_balance_threshold: Decimal | None = None
 
 
 class CreditGrant(Result):
@@ -121,12 +130,7 @@ def get_wallet(billing: Billing, command: GetWallet) -> Wallet:
 def get_account(billing: Billing, command: GetAccount) -> AccountDetails:
     with billing.database.read() as session:
         customer = customer_of(session, billing, command.customer_id)
-        account = _account(session, billing, customer, command.account_id)
-    return AccountDetails(
-        **_summary(account),
-        pending_in=from_units(account.pending, account.asset),
-        pending_out=Decimal(0),
-    )
+        return account_details(account_of(session, billing, customer, command.account_id))
 
 
 def list_grants(billing: Billing, command: ListGrants) -> GrantPage:
@@ -141,7 +145,7 @@ def list_grants(billing: Billing, command: ListGrants) -> GrantPage:
     )
     with billing.database.read() as session:
         customer = customer_of(session, billing, command.customer_id)
-        account = _account(session, billing, customer, command.account_id)
+        account = account_of(session, billing, customer, command.account_id)
         rows, total = wallets.grants(session, account, wanted, command.offset, command.limit)
     left = {grant.id: grant.remaining for grant in account.grants if grant.booked}
     items = [_grant(row, account, left.get(row.id, 0)) for row in rows]
@@ -175,12 +179,27 @@ def get_transaction(billing: Billing, command: GetTransaction) -> TransactionDet
     )
 
 
+def account_details(account: Account) -> AccountDetails:
+    asset, threshold = account.asset, account.low_threshold
+    return AccountDetails(
+        **_summary(account),
+        pending_in=from_units(account.pending, asset),
+        pending_out=from_units(account.held, asset),
+        overdraft_limit=from_units(account.overdraft_limit, asset),
+        hard_limit=account.hard_limit,
+        low_balance_threshold=None if threshold is None else from_units(threshold, asset),
+    )
+
+
 def accounts_now(session: Session, billing: Billing, customer: CustomerRow) -> list[Account]:
     """The customer's accounts as they stand at this moment."""
-    return as_of(wallets.load(session, customer), to_micros(billing.now()))
+    now = billing.now()
+    return as_of(wallets.load(session, customer, now), to_micros(now))
 
 
-def _account(session: Session, billing: Billing, customer: CustomerRow, account_id: str) -> Account:
+def account_of(
+    session: Session, billing: Billing, customer: CustomerRow, account_id: str
+) -> Account:
     """The account of that id in any case, an equal spelling first. Raises NotFound."""
     accounts = accounts_now(session, billing, customer)
     alike = [one for one in accounts if one.label.casefold() == account_id.casefold()]
@@ -202,7 +221,7 @@ def _summary(account: Account) -> dict[str, Any]:
         "id": account.label,
         "name": account.name,
         "asset": account.asset.code,
-        "available": from_units(account.balance, account.asset),
+        "available": from_units(account.available, account.asset),
     }
 
 

@@ -68,6 +68,8 @@ async def test_an_account_is_read_under_any_spelling(
             "available": 0,
             "pending_in": 0,
             "pending_out": 0,
+            "overdraft_limit": 0,
+            "hard_limit": False,
         },
     )
     grants = await rest.get(f"{WALLET}/{account_id}/grants?exclude_expired=true")

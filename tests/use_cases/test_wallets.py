@@ -71,6 +71,8 @@ async def test_an_account_is_found_in_any_case(call: Call) -> None:
             "available": 0,
             "pending_in": 0,
             "pending_out": 0,
+            "overdraft_limit": 0,
+            "hard_limit": False,
         }
     with pytest.raises(NotFound, match="default:USD"):
         await call(get_account, customer_id="jane", account_id=USD)

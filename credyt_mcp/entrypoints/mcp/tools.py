@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from credyt_mcp.entrypoints.mcp import (
     assets,
+    authorizations,
     customers,
     events,
     ledger,
@@ -17,6 +18,7 @@ TOOLS = (
     *products.TOOLS,
     *customers.TOOLS,
     *events.TOOLS,
+    *authorizations.TOOLS,
     *top_ups.TOOLS,
     *wallets.TOOLS,
     *assets.TOOLS,

@@ -80,11 +80,11 @@ class ExactHttp:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
         try:
-            tenant = await authenticate(self._keys, request.headers)
+            caller = await authenticate(self._keys, request.headers)
         except CredytError as error:
             await problem(error)(scope, receive, send)
             return
-        token = _caller.set(self._billing.as_tenant(tenant))
+        token = _caller.set(self._billing.as_tenant(*caller))
         try:
             await self._app(scope, _exact_body(receive), _exact_answer(send))
         finally:

@@ -15,7 +15,13 @@ from starlette.types import Message
 
 from credyt_mcp import exact_json
 from credyt_mcp.entrypoints.validation import invalid_request
-from credyt_mcp.errors import CredytError, InvalidRequest, MalformedRequest, Overloaded
+from credyt_mcp.errors import (
+    CredytError,
+    InsufficientBalance,
+    InvalidRequest,
+    MalformedRequest,
+    Overloaded,
+)
 from credyt_mcp.use_cases.context import Billing, perform
 
 PROBLEM_TYPE = "urn:credyt:error:"
@@ -104,13 +110,14 @@ def problem(error: CredytError) -> Response:
         hint=error.hint,
         errors=error.errors if isinstance(error, InvalidRequest) else None,
     )
+    facts = error.facts if isinstance(error, InsufficientBalance) else {}
     headers = {}
     if isinstance(error, Overloaded):
         headers["Retry-After"] = str(error.retry_after_seconds)
     if error.status == 401:
         headers["WWW-Authenticate"] = "Bearer"
     return Response(
-        exact_json.dumps(body.model_dump(exclude_none=True)),
+        exact_json.dumps({**body.model_dump(exclude_none=True), **facts}),
         error.status,
         headers,
         media_type="application/problem+json",

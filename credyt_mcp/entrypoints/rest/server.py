@@ -12,9 +12,11 @@ from starlette.exceptions import HTTPException
 
 from credyt_mcp.entrypoints.rest import (
     assets,
+    authorizations,
     customers,
     events,
     ledger,
+    notices,
     products,
     top_ups,
     vendors,
@@ -22,7 +24,6 @@ from credyt_mcp.entrypoints.rest import (
 )
 from credyt_mcp.entrypoints.rest.replies import on_credyt_error, on_http_error, on_invalid
 from credyt_mcp.errors import CredytError
-from credyt_mcp.use_cases.events import SubmitEvents
 
 # Wallets come before customers: their paths are longer.
 ROUTERS = (
@@ -31,14 +32,17 @@ ROUTERS = (
     wallets.router,
     customers.router,
     events.router,
+    authorizations.router,
     top_ups.router,
     vendors.router,
+    notices.router,
     ledger.router,
 )
+HOT_ROUTES = (*events.HOT_ROUTES, *authorizations.HOT_ROUTES)
 
 
 def add_routes(api: FastAPI) -> None:
-    api.router.routes[:0] = events.hot_routes
+    api.router.routes[:0] = [hot.route for hot in HOT_ROUTES]
     for router in ROUTERS:
         api.include_router(router)
     api.add_exception_handler(CredytError, on_credyt_error)
@@ -56,10 +60,11 @@ def _openapi(api: FastAPI) -> dict[str, Any]:
             description=api.description,
             routes=api.routes,
         )
-        for path, operations in events.DOCUMENTED.items():
-            document["paths"].setdefault(path, {}).update(operations)
+        for hot in HOT_ROUTES:
+            document["paths"].setdefault(hot.path, {}).update(hot.documented())
         _, definitions = models_json_schema(
-            [(SubmitEvents, "validation")], ref_template="#/components/schemas/{model}"
+            [(hot.body, "validation") for hot in HOT_ROUTES if hot.body is not None],
+            ref_template="#/components/schemas/{model}",
         )
         document["components"]["schemas"] |= definitions["$defs"]
         api.openapi_schema = document

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Query, Response
 
 from credyt_mcp.entrypoints.rest.auth import Caller
 from credyt_mcp.entrypoints.rest.replies import ExactRoute, reply
-from credyt_mcp.use_cases import adjustments, provisioning, wallets
+from credyt_mcp.use_cases import adjustments, limits, provisioning, wallets
 
 router = APIRouter(tags=["wallets"], route_class=ExactRoute)
 
@@ -56,6 +56,21 @@ async def get_transaction(caller: Caller, customer_id: str, transaction_id: str)
 async def get_account(caller: Caller, customer_id: str, account_id: str) -> Response:
     command = wallets.GetAccount(customer_id=customer_id, account_id=account_id)
     return await reply(caller, wallets.get_account, command)
+
+
+@router.patch(WALLET + "/{account_id}", response_model=wallets.AccountDetails)
+async def set_wallet_limits(
+    caller: Caller, customer_id: str, account_id: str, body: limits.LimitFields
+) -> Response:
+    given = body.model_dump(exclude_unset=True)
+    command = limits.SetWalletLimits(customer_id=customer_id, account_id=account_id, **given)
+    return await reply(caller, limits.set_wallet_limits, command)
+
+
+@router.get(WALLET + "/{account_id}/limit-changes", response_model=limits.LimitChanges)
+async def get_limit_changes(caller: Caller, customer_id: str, account_id: str) -> Response:
+    command = limits.GetLimitChanges(customer_id=customer_id, account_id=account_id)
+    return await reply(caller, limits.get_limit_changes, command)
 
 
 @router.get(WALLET + "/{account_id}/grants", response_model=wallets.GrantPage)

@@ -40,7 +40,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("tenant_id", "key"),
     )
-    op.create_index("authorizations_open", "authorizations", ["tenant_id", "customer_id", "expires_at"], sqlite_where=OPEN, postgresql_where=OPEN)
+    op.create_index(
+        "authorizations_open",
+        "authorizations",
+        ["tenant_id", "customer_id", "expires_at"],
+        sqlite_where=OPEN,
+        postgresql_where=OPEN,
+    )
     op.create_table(
         "notices",
         sa.Column("id", ROW_ID, nullable=False),

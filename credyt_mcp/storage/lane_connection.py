@@ -1,0 +1,296 @@
+"""The write lane's connection: driver-level, with a few set-wise statements, one class a database.
+
+The statements are rendered from the tables' metadata. With database.py this is the only file that
+knows SQLite from Postgres.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from functools import cache
+from typing import Any, ClassVar
+
+import psycopg
+from sqlalchemy import Dialect, Table
+from sqlalchemy.dialects.postgresql.base import PGDialect
+from sqlalchemy.engine import URL
+from sqlmodel import SQLModel
+
+from credyt_mcp import exact_json
+
+SQLITE_PRAGMAS = (
+    "PRAGMA journal_mode=WAL",
+    "PRAGMA synchronous=FULL",  # NORMAL may lose acknowledged commits when power fails
+    "PRAGMA busy_timeout=30000",
+    "PRAGMA wal_autocheckpoint=16000",
+    "PRAGMA cache_size=-65536",
+    "PRAGMA temp_store=MEMORY",
+)
+
+
+class LaneConnection(ABC):
+    """A driver-level connection with the statements the lane needs, all of them set-wise."""
+
+    blocks: ClassVar[bool]
+    """Whether statements wait on a network, and so may not run on the event loop."""
+
+    @abstractmethod
+    def execute(self, sql: str) -> None: ...
+
+    @abstractmethod
+    def commit(self) -> None: ...
+
+    @abstractmethod
+    def rollback(self) -> None: ...
+
+    @abstractmethod
+    def begin(self) -> None: ...
+
+    @abstractmethod
+    def find(
+        self,
+        table: Table,
+        by: tuple[str, ...],
+        keys: Sequence[tuple[Any, ...]],
+        where: str = "",
+        at_most: str = "",
+    ) -> list[dict[str, Any]]:
+        """Rows whose columns `by` equal one of `keys`, narrowed by `where`; with `at_most`, the
+        last part of each key bounds that column instead."""
+
+    @abstractmethod
+    def lock_customers(self, ids: Sequence[int]) -> None:
+        """Lock these customers' rows, in id order, until the transaction ends."""
+
+    @abstractmethod
+    def insert(self, table: Table, rows: Sequence[dict[str, Any]]) -> None: ...
+
+    @abstractmethod
+    def insert_returning_id(self, table: Table, row: dict[str, Any]) -> int: ...
+
+    @abstractmethod
+    def find_or_insert_id(self, table: Table, by: tuple[str, ...], row: dict[str, Any]) -> int:
+        """The id of the row whose unique columns `by` are those of `row`, inserted if missing."""
+
+    @abstractmethod
+    def update(self, table: Table, by: tuple[str, ...], rows: Sequence[dict[str, Any]]) -> None:
+        """Set the other columns of each row where its `by` columns match."""
+
+    @abstractmethod
+    def next_ids(self, count: int) -> list[int]:
+        """`count` ascending ids, larger than any that a committed row of the lane has."""
+
+    @abstractmethod
+    def close(self) -> None: ...
+
+
+class SqliteLaneConnection(LaneConnection):
+    blocks = False
+
+    def __init__(self, url: URL) -> None:
+        self._connection = sqlite3.connect(
+            url.database or "", isolation_level=None, check_same_thread=False
+        )
+        self._connection.row_factory = sqlite3.Row
+        for pragma in SQLITE_PRAGMAS:
+            self._connection.execute(pragma)
+
+    def execute(self, sql: str) -> None:
+        self._connection.execute(sql)
+
+    def begin(self) -> None:
+        self._connection.execute("BEGIN IMMEDIATE")
+
+    def commit(self) -> None:
+        self._connection.execute("COMMIT")
+
+    def rollback(self) -> None:
+        if self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")
+
+    def find(
+        self,
+        table: Table,
+        by: tuple[str, ...],
+        keys: Sequence[tuple[Any, ...]],
+        where: str = "",
+        at_most: str = "",
+    ) -> list[dict[str, Any]]:
+        matches = " AND ".join(f"{column} = ?" for column in by)
+        narrower = f"{where and f' AND {where}'}{at_most and f' AND {at_most} <= ?'}"
+        sql = f"SELECT * FROM {table.name} WHERE {matches}{narrower}"  # noqa: S608 - names come from our own tables
+        execute = self._connection.execute
+        return [dict(row) for key in keys for row in execute(sql, key)]
+
+    def lock_customers(self, ids: Sequence[int]) -> None:
+        """BEGIN IMMEDIATE has locked the whole file."""
+
+    def insert(self, table: Table, rows: Sequence[dict[str, Any]]) -> None:
+        self._connection.executemany(_sqlite_insert(table, tuple(rows[0])), rows)
+
+    def insert_returning_id(self, table: Table, row: dict[str, Any]) -> int:
+        sql = f"{_sqlite_insert(table, tuple(row))} RETURNING id"
+        return int(self._connection.execute(sql, row).fetchone()[0])
+
+    def find_or_insert_id(self, table: Table, by: tuple[str, ...], row: dict[str, Any]) -> int:
+        sql = f"{_sqlite_insert(table, tuple(row))} {_unless_known(by)} RETURNING id"
+        return int(self._connection.execute(sql, row).fetchone()[0])
+
+    def update(self, table: Table, by: tuple[str, ...], rows: Sequence[dict[str, Any]]) -> None:
+        sets = ", ".join(f"{column} = :{column}" for column in rows[0] if column not in by)
+        matches = " AND ".join(f"{column} = :{column}" for column in by)
+        sql = f"UPDATE {table.name} SET {sets} WHERE {matches}"  # noqa: S608 - as above
+        self._connection.executemany(sql, rows)
+
+    def next_ids(self, count: int) -> list[int]:
+        # All the lane's rows share one sequence, so the newest id is the largest of these. The
+        # file is locked: nobody else can take one before we commit.
+        newest = self._connection.execute(
+            "SELECT max(coalesce((SELECT max(id) FROM events), 0),"
+            " coalesce((SELECT max(id) FROM ledger_transactions), 0),"
+            " coalesce((SELECT max(id) FROM ledger_entries), 0),"
+            " coalesce((SELECT max(id) FROM grants), 0),"
+            " coalesce((SELECT max(id) FROM authorizations), 0),"
+            " coalesce((SELECT max(id) FROM notices), 0))"
+        ).fetchone()[0]
+        return list(range(newest + 1, newest + 1 + count))
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+class PostgresLaneConnection(LaneConnection):
+    """Keys and rows travel as one JSON recordset: client arrays and executemany cost several times
+    more. Look-ups are LATERAL, since `= ANY` was seen to scan every key of a tenant."""
+
+    blocks = True
+
+    def __init__(self, url: URL) -> None:
+        self._conninfo = url.set(drivername="postgresql").render_as_string(hide_password=False)
+        self._connection = self._connect()
+
+    def _connect(self) -> psycopg.Connection[dict[str, Any]]:
+        return psycopg.connect(self._conninfo, autocommit=True, row_factory=psycopg.rows.dict_row)
+
+    def execute(self, sql: str) -> None:
+        self._connection.execute(sql.encode())
+
+    def begin(self) -> None:
+        if self._connection.closed:
+            self._connection = self._connect()
+        self.execute("BEGIN")
+
+    def commit(self) -> None:
+        self.execute("COMMIT")
+
+    def rollback(self) -> None:
+        if not self._connection.closed:
+            self.execute("ROLLBACK")
+
+    def find(
+        self,
+        table: Table,
+        by: tuple[str, ...],
+        keys: Sequence[tuple[Any, ...]],
+        where: str = "",
+        at_most: str = "",
+    ) -> list[dict[str, Any]]:
+        columns = (*by, at_most) if at_most else by
+        rows = [dict(zip(columns, key, strict=True)) for key in keys]
+        return self._run(_postgres_find(table, by, where, at_most), rows).fetchall()
+
+    def lock_customers(self, ids: Sequence[int]) -> None:
+        self._connection.execute(
+            "SELECT 1 FROM customers WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE",
+            (sorted(ids),),
+        )
+
+    def insert(self, table: Table, rows: Sequence[dict[str, Any]]) -> None:
+        self._run(_postgres_insert(table, tuple(rows[0])), rows)
+
+    def insert_returning_id(self, table: Table, row: dict[str, Any]) -> int:
+        return self._id_from(f"{_postgres_insert(table, tuple(row))} RETURNING id", row)
+
+    def find_or_insert_id(self, table: Table, by: tuple[str, ...], row: dict[str, Any]) -> int:
+        insert = _postgres_insert(table, tuple(row))
+        return self._id_from(f"{insert} {_unless_known(by)} RETURNING id", row)
+
+    def update(self, table: Table, by: tuple[str, ...], rows: Sequence[dict[str, Any]]) -> None:
+        self._run(_postgres_update(table, by, tuple(rows[0])), rows)
+
+    def next_ids(self, count: int) -> list[int]:
+        taken = self._connection.execute(
+            "SELECT nextval('lane_ids') AS id FROM generate_series(1, %s)", (count,)
+        )
+        return [row["id"] for row in taken]
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def _id_from(self, sql: str, row: dict[str, Any]) -> int:
+        found = self._run(sql, [row]).fetchone()
+        assert found is not None
+        return int(found["id"])
+
+    def _run(self, sql: str, rows: Sequence[dict[str, Any]]) -> psycopg.Cursor[dict[str, Any]]:
+        document = exact_json.dumps([_as_json(row) for row in rows]).decode()
+        return self._connection.execute(sql.encode(), (document,), prepare=True)
+
+
+@cache
+def _sqlite_insert(table: Table, columns: tuple[str, ...]) -> str:
+    names = ", ".join(columns)
+    return f"INSERT INTO {table.name} ({names}) VALUES ({', '.join(f':{c}' for c in columns)})"  # noqa: S608 - as above
+
+
+def _unless_known(by: tuple[str, ...]) -> str:
+    # An update that changes nothing, because DO NOTHING would return no row.
+    return f"ON CONFLICT ({', '.join(by)}) DO UPDATE SET {by[0]} = excluded.{by[0]}"
+
+
+@cache
+def _recordset(table: Table, columns: tuple[str, ...]) -> str:
+    dialect: Dialect = PGDialect()  # type: ignore[no-untyped-call]
+    types = ", ".join(f"{c} {table.c[c].type.compile(dialect=dialect)}" for c in columns)
+    return f"json_to_recordset(%s::json) AS given({types})"
+
+
+@cache
+def _postgres_find(table: Table, by: tuple[str, ...], where: str, at_most: str) -> str:
+    matches = " AND ".join(f"{table.name}.{column} = given.{column}" for column in by)
+    narrower = where and f" AND {where}"
+    if at_most:
+        narrower += f" AND {table.name}.{at_most} <= given.{at_most}"
+    columns = (*by, at_most) if at_most else by
+    return (
+        f"SELECT found.* FROM {_recordset(table, columns)} CROSS JOIN LATERAL "  # noqa: S608 - as above
+        f"(SELECT * FROM {table.name} WHERE {matches}{narrower} OFFSET 0) found"
+    )
+
+
+@cache
+def _postgres_insert(table: Table, columns: tuple[str, ...]) -> str:
+    names = ", ".join(columns)
+    return f"INSERT INTO {table.name} ({names}) SELECT {names} FROM {_recordset(table, columns)}"  # noqa: S608 - as above
+
+
+@cache
+def _postgres_update(table: Table, by: tuple[str, ...], columns: tuple[str, ...]) -> str:
+    sets = ", ".join(f"{c} = given.{c}" for c in columns if c not in by)
+    matches = " AND ".join(f"{table.name}.{c} = given.{c}" for c in by)
+    return f"UPDATE {table.name} SET {sets} FROM {_recordset(table, columns)} WHERE {matches}"  # noqa: S608 - as above
+
+
+def _as_json(row: dict[str, Any]) -> dict[str, Any]:
+    return {
+        column: f"\\x{value.hex()}" if isinstance(value, bytes) else value
+        for column, value in row.items()
+    }
+
+
+def table_of(row_class: type[SQLModel]) -> Table:
+    table = row_class.__table__  # type: ignore[attr-defined]
+    assert isinstance(table, Table)
+    return table

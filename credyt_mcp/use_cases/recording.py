@@ -1,0 +1,49 @@
+"""The step that every way of reporting usage shares: check costs, and hand the events to the lane."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from credyt_mcp.clock import to_micros
+from credyt_mcp.domain.book import CustomerRef
+from credyt_mcp.domain.usage import RecordUsage, UsageEvent, UsageRecorded
+from credyt_mcp.use_cases.context import Billing
+from credyt_mcp.use_cases.event_costs import stored_costs
+from credyt_mcp.use_cases.usage_fields import UsageEventFields
+
+
+async def record(
+    billing: Billing,
+    ref: CustomerRef,
+    given: Sequence[UsageEventFields],
+    *,
+    enforce: bool = False,
+) -> UsageRecorded:
+    """Bill `given`, all or none. Errors name fields under `events[i]`."""
+    now = billing.now()
+    costs = await stored_costs(billing, given)
+    prepared = tuple(
+        UsageEvent(
+            id=event.id,
+            event_type=event.event_type,
+            occurred_at=to_micros(event.occurred_at or now),
+            subject=event.subject,
+            description=event.description,
+            data=event.data,
+            costs=cost,
+            authorization_id=event.authorization_id,
+            final=event.final,
+        )
+        for event, cost in zip(given, costs, strict=True)
+    )
+    settings = billing.settings
+    command = RecordUsage(
+        ref,
+        prepared,
+        oldest=to_micros(now - timedelta(days=settings.event_max_age_days)),
+        newest=to_micros(now + timedelta(seconds=settings.event_max_ahead_seconds)),
+        enforce=enforce,
+    )
+    recorded: UsageRecorded = await billing.lane.submit(command)
+    return recorded
