@@ -225,7 +225,7 @@ def _http_config(
     billing: Billing, key_ring: KeyRing, host: str = "127.0.0.1", port: int = 8787
 ) -> uvicorn.Config:
     app = http_app(billing, key_ring)
-    return uvicorn.Config(app, host, port, log_config=None, access_log=False)
+    return uvicorn.Config(app, host, port, log_config=None, access_log=False, proxy_headers=False)
 
 
 def _listen(host: str, port: int) -> socket.socket | None:

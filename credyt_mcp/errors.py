@@ -3,6 +3,7 @@
 CredytError
 ├── MalformedRequest     400  malformed_request     not JSON
 ├── Unauthorized         401  unauthorized          no key, or not one of ours
+├── InsufficientBalance  402  insufficient_balance  a hold or enforced usage is not covered
 ├── Forbidden            403  forbidden             the key is good, the account is not its own
 ├── NotFound             404  not_found             an id in the path
 ├── Conflict             409  already_exists        a code or external id that is taken
@@ -13,7 +14,10 @@ CredytError
 │   ├── AmountOutOfRange 422  amount_out_of_range   too large, or more decimals than the asset
 │   ├── OutsideWindow    422  outside_window        `occurred_at` too old or ahead
 │   └── TooMany          422  too_many              more events than one request may hold
+├── TooLarge             413  too_large             the body is too large
 ├── Overloaded           503  overloaded            the write queue is full: retry
+├── InternalError        500  internal_error        a fault of ours; details stay in the log
+├── SchemaOutdated       500  schema_outdated       the database needs `db upgrade`
 └── LedgerBroken         500  ledger_broken         an invariant failed; details stay in the log
 """
 
@@ -134,6 +138,16 @@ class OutsideWindow(InvalidRequest):
 class TooMany(InvalidRequest):
     code, title = "too_many", "Too many items in one request"
     hint = "Split the request; repeated ids are safe, so a retry bills nothing twice."
+
+
+class TooLarge(CredytError):
+    code, status, title = "too_large", 413, "The request is too large"
+    hint = "Send fewer or smaller items in one request."
+
+
+class InternalError(CredytError):
+    code, status, title = "internal_error", 500, "Something went wrong on the server"
+    hint = "Retry with the same ids: nothing is done twice. If it persists, see the server's log."
 
 
 class Overloaded(CredytError):

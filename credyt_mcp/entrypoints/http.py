@@ -10,16 +10,18 @@ from fastapi import FastAPI, Response
 from mcp.server.transport_security import TransportSecuritySettings
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.routing import Route
+from starlette.types import ASGIApp
 
 from credyt_mcp.entrypoints.mcp.transports import ExactHttp, http_server
 from credyt_mcp.entrypoints.portal import checkout
 from credyt_mcp.entrypoints.rest.replies import json_response
-from credyt_mcp.entrypoints.rest.server import add_routes
+from credyt_mcp.entrypoints.rest.hot import HotFirst
+from credyt_mcp.entrypoints.rest.server import HOT_ROUTES, add_routes
 from credyt_mcp.use_cases.context import Billing
 from credyt_mcp.use_cases.keys import KeyRing
 
 
-def http_app(billing: Billing, keys: KeyRing) -> FastAPI:
+def http_app(billing: Billing, keys: KeyRing) -> ASGIApp:
     """The application for a running system."""
     mcp = http_server()
     # The key in each request is what admits it; a browser page on another site has none to send.
@@ -58,4 +60,4 @@ def http_app(billing: Billing, keys: KeyRing) -> FastAPI:
         return Response(text, media_type=CONTENT_TYPE_LATEST)
 
     app.router.routes.append(Route("/mcp", ExactHttp(mcp_app, billing, keys)))
-    return app
+    return HotFirst(app, HOT_ROUTES, billing, keys)

@@ -1,22 +1,30 @@
-"""Hot routes: plain ASGI, without the framework's layers, which cost more than the billing itself.
+"""Hot routes: plain ASGI in front of the framework, whose layers cost more than the billing itself.
 
 They parse, validate and answer exactly as the other routes do, and stand in the OpenAPI document.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterable
 from typing import Any
 
-from fastapi import Request, Response
 from pydantic import ValidationError
-from starlette.routing import Route, compile_path
-from starlette.types import Receive, Scope, Send
+from starlette.datastructures import Headers
+from starlette.responses import Response
+from starlette.routing import compile_path
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from credyt_mcp.entrypoints.auth import authenticate
-from credyt_mcp.entrypoints.rest.replies import read_json
+from credyt_mcp.entrypoints.rest.replies import problem, read_json
 from credyt_mcp.entrypoints.validation import invalid_request
+from credyt_mcp.errors import CredytError, InternalError, TooLarge
 from credyt_mcp.use_cases.context import Billing, Command, perform
+from credyt_mcp.use_cases.keys import KeyRing
+
+log = logging.getLogger(__name__)
+
+BODY_MAX = 8 * 2**20
 
 Answer = Callable[[Any], Response]
 
@@ -33,25 +41,21 @@ class HotRoute:
         answer: Answer,
         statuses: dict[int, str],
     ) -> None:
-        self.path, self.body, self.command = path, body, command
-        self._use_case, self._answer, self._statuses = use_case, answer, statuses
-        self.route = Route(path, self, methods=["POST"])
+        self.path, self.body = path, body
+        self.pattern, _, self._parts = compile_path(path)
+        self._use_case, self._command = use_case, command
+        self._answer, self._statuses = answer, statuses
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request = Request(scope, receive)
-        caller = await authenticate(scope["app"].state.keys, request.headers)
-        billing: Billing = scope["app"].state.billing
-        body = await request.body()
+    async def serve(self, billing: Billing, body: bytes, parts: dict[str, str]) -> Response:
         given = read_json(body) if body else {}
-        if scope["path_params"] and isinstance(given, dict):
-            given = {**given, **scope["path_params"]}
+        if parts and isinstance(given, dict):
+            given = {**given, **parts}
         try:
-            command = self.command.model_validate(given)
+            command = self._command.model_validate(given)
         except ValidationError as error:
             found = error.errors(include_input=False, include_url=False, include_context=False)
             raise invalid_request(found, given) from None
-        result = await perform(billing.as_tenant(*caller), self._use_case, command)
-        await self._answer(result)(scope, receive, send)
+        return self._answer(await perform(billing, self._use_case, command))
 
     def documented(self) -> dict[str, Any]:
         """This route's part of the OpenAPI document."""
@@ -60,11 +64,11 @@ class HotRoute:
             "tags": [self.path.split("/")[1]],
             "summary": name.replace("_", " ").capitalize(),
             "operationId": name,
-            "description": " ".join((self.command.__doc__ or "").split()),
+            "description": " ".join((self._command.__doc__ or "").split()),
             "security": [{"APIKeyHeader": []}],
             "parameters": [
                 {"name": part, "in": "path", "required": True, "schema": {"type": "string"}}
-                for part in compile_path(self.path)[2]
+                for part in self._parts
             ],
             "responses": {
                 str(code): {"description": said} for code, said in self._statuses.items()
@@ -77,3 +81,53 @@ class HotRoute:
                 "content": {"application/json": {"schema": schema}},
             }
         return {"post": operation}
+
+
+class HotFirst:
+    """ASGI: serves hot routes itself and hands everything else to `app`."""
+
+    def __init__(
+        self, app: ASGIApp, routes: Iterable[HotRoute], billing: Billing, keys: KeyRing
+    ) -> None:
+        self._app, self._billing, self._keys = app, billing, keys
+        self._exact = {route.path: route for route in routes if "{" not in route.path}
+        self._others = [route for route in routes if "{" in route.path]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] != "POST":
+            await self._app(scope, receive, send)
+            return
+        route, parts = self._exact.get(scope["path"]), dict[str, str]()
+        if route is None:
+            for other in self._others:
+                if match := other.pattern.match(scope["path"]):
+                    route, parts = other, match.groupdict()
+        if route is None:
+            await self._app(scope, receive, send)
+            return
+        answer = await self._answered(route, parts, Headers(scope=scope), receive)
+        await answer(scope, receive, send)
+
+    async def _answered(
+        self, route: HotRoute, parts: dict[str, str], headers: Headers, receive: Receive
+    ) -> Response:
+        try:
+            caller = await authenticate(self._keys, headers)
+            return await route.serve(self._billing.as_tenant(*caller), await _body(receive), parts)
+        except CredytError as error:
+            return problem(error)
+        except Exception:
+            log.exception("POST %s failed", route.path)
+            return problem(InternalError("the server failed"))
+
+
+async def _body(receive: Receive) -> bytes:
+    """Raises TooLarge past the limit, so that no caller fills our memory."""
+    body, more = b"", True
+    while more:
+        message = await receive()
+        body += message.get("body", b"")
+        more = message.get("more_body", False)
+        if len(body) > BODY_MAX:
+            raise TooLarge(f"the body is larger than {BODY_MAX // 2**20} MiB")
+    return body

@@ -42,7 +42,6 @@ HOT_ROUTES = (*events.HOT_ROUTES, *authorizations.HOT_ROUTES)
 
 
 def add_routes(api: FastAPI) -> None:
-    api.router.routes[:0] = [hot.route for hot in HOT_ROUTES]
     for router in ROUTERS:
         api.include_router(router)
     api.add_exception_handler(CredytError, on_credyt_error)
