@@ -111,9 +111,14 @@ class _OnAuthorization:
 
     def found(self, book: Book) -> tuple[Authorization, Customer]:
         authorization = book.authorizations.get(self.authorization_keys[0])
-        if authorization is None:
+        customer = book.customers.get(self.ref)
+        if customer is None and authorization is not None:
+            # Made a moment ago in this very batch, whose customers were looked up before.
+            others = book.customers.values()
+            customer = next((one for one in others if one.id == authorization.customer_id), None)
+        if authorization is None or customer is None:
             raise NotFound(f"there is no authorization '{self.id}'")
-        return authorization, book.customers[self.ref]
+        return authorization, customer
 
 
 @dataclass(frozen=True)

@@ -122,15 +122,14 @@ class BookStore:
     def _load_customers(self, book: Book, refs: set[CustomerRef]) -> None:
         found: dict[CustomerRef, dict[str, Any]] = {}
         for column in ("public_id", "external_id"):
-            named = {
-                (ref.tenant_id, value): ref
-                for ref in refs
-                if ref not in found
-                and (value := ref.id if column == "public_id" else ref.external_id) is not None
-            }
-            if named:
-                rows = self.connection.find(CUSTOMERS, ("tenant_id", column), list(named))
-                found |= {named[row["tenant_id"], row[column]]: row for row in rows}
+            # Several may name one customer by the same word: see the ways to build a CustomerRef.
+            named: dict[tuple[int, str], list[CustomerRef]] = {}
+            for ref in refs - found.keys():
+                word = ref.id if column == "public_id" else ref.external_id
+                if word is not None:
+                    named.setdefault((ref.tenant_id, word), []).append(ref)
+            for row in self._find(CUSTOMERS, ("tenant_id", column), named):
+                found |= dict.fromkeys(named[row["tenant_id"], row[column]], row)
         found |= self._by_authorization(refs)
         self.connection.lock_customers([row["id"] for row in found.values()])
         by_id: dict[int, Customer] = {}

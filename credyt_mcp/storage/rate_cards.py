@@ -1,4 +1,4 @@
-"""Compiled rate cards of published versions, read once and kept: a published version never changes."""
+"""Compiled rate cards, read once and kept: a published version never changes."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import groupby
+from itertools import groupby, islice
 from typing import Any
 
 from sqlalchemy import Connection, text
@@ -18,6 +18,13 @@ from credyt_mcp.storage.database import Database
 
 PROBLEMS_SHOWN = 20
 
+_COUNTED = (
+    "events",
+    "ledger_transactions",
+    "ledger_entries",
+    "ledger_accounts",
+    "authorizations",
+)
 _COUNT = "SELECT COUNT(*) FROM {table} a {where}"
 
 _QUERIES = {
@@ -65,9 +72,10 @@ def check(database: Database, tenant_id: int | None = None) -> tuple[dict[str, i
             for row in _run(connection, query, tenant_id).fetchmany(PROBLEMS_SHOWN)
         ]
         problems += _fees_not_posted(connection, tenant_id)
+        problems += islice(_holds_not_kept(connection, tenant_id), PROBLEMS_SHOWN)
         counts = {
             table: int(_run(connection, _COUNT.replace("{table}", table), tenant_id).scalar())
-            for table in ("events", "ledger_transactions", "ledger_entries", "ledger_accounts")
+            for table in _COUNTED
         }
     return counts, problems
 
@@ -110,3 +118,44 @@ def _fees_not_posted(connection: Connection, tenant_id: int | None) -> list[str]
         if any(sums.values()) and len(problems) < PROBLEMS_SHOWN:
             problems.append(f"an event's fees are not what was debited: event row {event_id}")
     return problems
+
+
+def _holds_not_kept(connection: Connection, tenant_id: int | None) -> Iterator[str]:
+    """Accounts whose `held` is not the sum of what open authorizations hold there, authorizations
+    that ended and hold something, and those that hold in an account of somebody else."""
+    rows = _run(
+        connection.execution_options(yield_per=10_000),
+        """SELECT a.customer_id, a.id, a.held, NULL AS status, NULL AS legs FROM ledger_accounts a
+           {where} {and} a.kind = 'wallet'
+           UNION ALL
+           SELECT a.customer_id, a.id, 0, a.status, a.legs FROM authorizations a {where}
+           ORDER BY customer_id""",
+        tenant_id,
+    )
+    for _, of_customer in groupby(rows, key=lambda row: row[0]):
+        held: dict[int, int] = {}
+        authorizations = []
+        for _, row_id, units, status, legs in of_customer:
+            if legs is None:
+                held[row_id] = units
+            else:
+                authorizations.append((row_id, status, legs))
+        yield from _holds_of_customer(held, authorizations)
+
+
+def _holds_of_customer(
+    held: dict[int, int], authorizations: list[tuple[int, str, str]]
+) -> Iterator[str]:
+    for row_id, status, legs in authorizations:
+        for account_id, authorized, units, _captured in exact_json.loads(legs):
+            if account_id not in held:
+                yield f"an authorization holds in an account of somebody else: row {row_id}"
+                continue
+            held[account_id] -= units
+            if units and status != "open":
+                yield f"an authorization that is {status} still holds something: row {row_id}"
+            if not 0 <= units <= authorized:
+                yield f"an authorization holds more than it was granted, or less than 0: {row_id}"
+    for account_id, rest in held.items():
+        if rest:
+            yield f"what an account holds is not the sum of its authorizations: {account_id}"

@@ -49,7 +49,7 @@ class AuthorizeUsage(Command):
     asset: Annotated[str, Field(description="of amount")] = "USD"
     account_name: str = "default"
     expires_in: Annotated[Seconds, Field(description="seconds, default 900")] = DEFAULT_SECONDS
-    subject: Annotated[str | None, Field(max_length=255)] = None
+    subject: Annotated[str | None, Field(max_length=255, description="what it is for")] = None
     metadata: dict[str, str] | None = None
 
     @model_validator(mode="before")
@@ -147,7 +147,7 @@ class _Priced(NamedTuple):
 
 
 async def authorize_usage(billing: Billing, command: AuthorizeUsage) -> AuthorizationView:
-    """Raises InsufficientBalance when it is denied, UnknownReference (customer, asset), IdReused."""
+    """Raises InsufficientBalance when it is denied, UnknownReference, IdReused."""
     if command.customer_id is None and command.customer_external_id is None:
         raise InvalidRequest("customer_id", "is required, or customer_external_id")
     external = command.customer_external_id if command.customer_id is None else command.customer_id

@@ -1,4 +1,4 @@
-"""The step that every way of reporting usage shares: check costs, and hand the events to the lane."""
+"""The step that all ways of reporting usage share: check costs, hand the events to the lane."""
 
 from __future__ import annotations
 

@@ -24,6 +24,7 @@ from credyt_mcp import exact_json
 KEY = "key_process_tests"
 APPROVED, DECLINED = "4242 4242 4242 4242", "4000 0000 0000 0002"
 DEADLINE_SECONDS = 60.0
+INHERITED = ("PATH", "HOME", "TMPDIR", "PYTHONPATH")
 
 
 def free_port() -> int:
@@ -35,9 +36,7 @@ def free_port() -> int:
 
 def environment(database_url: str, port: int) -> dict[str, str]:
     """The environment of a process of ours: nothing of the developer's own settings."""
-    inherited = {
-        name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR") if name in os.environ
-    }
+    inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
     return {
         **inherited,
         "CREDYT_DATABASE_URL": database_url,

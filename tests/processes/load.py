@@ -42,7 +42,7 @@ async def prepare(client: httpx.AsyncClient, name: str) -> str:
     tiered = unit_price(0, event_type="image", name="Tiered", pricing_model="tiered")
     tiered |= {"tiering": {"basis": "unit", "period": "lifetime"}}
     tiered["pricing"][0]["values"] = TIERS
-    prices = [unit_price(float(UNIT), event_type="image"), tiered]
+    prices = [unit_price(str(UNIT), event_type="image"), tiered]
     product = {"name": name, "code": name, "publish": True, "prices": prices}
     (await client.post("/products", json=product)).raise_for_status()
     wallet = {
@@ -132,7 +132,7 @@ async def recorded(client: httpx.AsyncClient, customer_id: str) -> list[tuple[st
     """Every recorded event of the customer with the sum of its fees."""
     events: list[tuple[str, Decimal]] = []
     while True:
-        params = {"customer_id": customer_id, "limit": 1000, "offset": len(events)}
+        params = {"customer_id": customer_id, "limit": "1000", "offset": str(len(events))}
         answer = await client.get("/events", params=params)
         page = exact_json.loads(answer.raise_for_status().content)
         events += [(item["id"], Decimal(item["total_fees"])) for item in page["items"]]

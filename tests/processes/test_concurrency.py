@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
 
@@ -25,6 +25,7 @@ from tests.processes.load import (
 )
 
 Unique = Callable[[str], str]
+Act = Callable[[int], Awaitable[httpx.Response]]
 
 
 @pytest.fixture(scope="module", params=[1, 2], ids=["one-process", "two-processes"])
@@ -90,7 +91,7 @@ async def test_equal_adjustments_at_once_count_once(servers: list[Server], uniqu
         body = {"transaction_id": unique("gift"), "asset": "USD", "reason": "gift"}
         path = f"/customers/{customer_id}/wallet/adjustments"
 
-        def adjust(amounts: list[float], transaction_id: str) -> Callable[[int], object]:
+        def adjust(amounts: list[float], transaction_id: str) -> Act:
             async def one(number: int) -> httpx.Response:
                 given = {**body, "transaction_id": transaction_id}
                 return await other.post(

@@ -191,12 +191,13 @@ def test_charges_debit_once_and_read_back(
     a_product(sdk, code, unit_price(1))
     customer = a_customer(sdk, unique("jane"), code)
     credit(sdk, customer.id, 10)
-    charge = {"transaction_id": unique("setup"), "asset": "USD", "amount": 4.5, "subject": "order"}
+    charge_id = unique("setup")
+    charge = {"transaction_id": charge_id, "asset": "USD", "amount": 4.5, "subject": "order"}
     wallets = sdk.wallets.customer_wallet_ops
     for _ in range(2):
         wallets.create_charge(customer.id, charge)
     assert available(shared_server, customer.id) == Decimal("5.5")
-    read = wallets.get_transaction(customer.id, charge["transaction_id"])
+    read = wallets.get_transaction(customer.id, charge_id)
     assert (read["type"], read["asset"], abs(read["amount"])) == ("fee", "USD", 4.5)
     gift = wallets.get_transaction(customer.id, f"gift-{customer.id}")
     assert (gift["type"], gift["amount"], gift["account_id"]) == ("adjustment", 10, "default:USD")
@@ -273,6 +274,7 @@ def test_errors_are_the_sdks_own_exceptions(sdk: CredytApiClient, unique: Unique
     with pytest.raises(HttpResponseError) as refused:
         a_product(sdk, unique("bad"), unit_price(-1))
     assert refused.value.status_code == 422
+    assert refused.value.model is not None
     assert list(refused.value.model["errors"]) == ["prices[0].pricing[0].values[0].unit_price"]
     # The hosted service redirects here, and the SDK raises on what is not 200.
     with pytest.raises(HttpResponseError) as redirected:

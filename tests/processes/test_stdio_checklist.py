@@ -139,9 +139,9 @@ async def try_prices_and_versions(skill: Agent) -> None:
         "create_product_version", product_id="image_gen", prices=[dearer], publish=True
     )
     assert made["version"] == 2
-    for version, amount in ((1, 10), (2, 12)):
+    for version, credits_each in ((1, 10), (2, 12)):
         simulated = await skill.call("simulate_usage", **ask, version=version)
-        assert [fee["amount"] for fee in simulated["fees"]] == [amount]
+        assert [fee["amount"] for fee in simulated["fees"]] == [credits_each]
     [subscription] = (await skill.call("get_customer", customer_id="old"))["subscriptions"]
     assert subscription["products"][0]["version"] == 1
     vendor = await skill.call("create_vendor", name="OpenAI")  # S14

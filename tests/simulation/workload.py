@@ -28,7 +28,7 @@ from tests.simulation.operations import (
 )
 
 CARDS = ["4242424242424242"] * 3 + ["4000000000000002"]
-VOLUMES = [0, 1, 3, 5, 6, 10, Decimal("25.5"), 123456, Decimal("0.000000000001"), Decimal("9.9")]
+VOLUMES = [0, 1, 3, 5, 6, 10, Decimal("25.5"), Decimal("0.000000000001"), Decimal("9.9")]
 FIELDS = {
     "image": (),
     "chat": ("tokens", "model"),
@@ -40,7 +40,11 @@ FIELDS = {
     "frame": (),
     "imagee": (),
 }
-TEXTS = {"model": ["large", "small", None], "quality": ["hd", "sd", None]}
+VALUES = {
+    "model": ["large", "small", None],
+    "quality": ["hd", "sd", None],
+    "tokens": [*VOLUMES, 1234, 123456, 10_000_001],
+}
 AMOUNTS = ["0.01", "1", "2.5", "7", "19.99", "0.000000001", "40.123456789"]
 
 
@@ -114,7 +118,7 @@ class _Generator:
         event_type = self.random.choice(list(FIELDS))
         data: dict[str, Any] = {}
         for name in FIELDS[event_type]:
-            value = self.random.choice(TEXTS.get(name, VOLUMES))
+            value = self.random.choice(VALUES.get(name, VOLUMES))
             if value is not None and not self.chance(0.03):
                 data[name] = value
         if self.chance(0.04) and FIELDS[event_type]:
@@ -136,7 +140,7 @@ class _Generator:
 
     def adjustment(self) -> Adjust:
         customer = self.customer()
-        amount = Decimal(self.random.choice(AMOUNTS)) * self.random.choice([1, 1, 3, -1])
+        amount = Decimal(self.random.choice(AMOUNTS)) * self.random.choice([1, 3, 20, -1])
         if customer == "whale" and self.chance(0.5):
             amount = Decimal(self.random.choice([4_000_000_000, -4_000_000_000]))
         asset = self.random.choice(["USD", "USD", "credits", "EUR"])

@@ -54,9 +54,20 @@ class BillingTool:
         )
 
 
+# Limits are left to the error that names them; costs are shown by example in their description.
+_LEFT_OUT = {"pattern", "minLength", "maxLength", "minItems", "maxItems"}
+_LEFT_OUT |= {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"}
+_BY_EXAMPLE = {"Cost"}
+
+
 def _compact(schema: dict[str, Any]) -> dict[str, Any]:
     """The schema with what a model does not need left out, and unknown arguments refused."""
-    compact: dict[str, Any] = _simplify(deepcopy(schema))
+    definitions = schema.get("$defs", {})
+    shown = {
+        name: {"type": "object"} if name in _BY_EXAMPLE else definition
+        for name, definition in definitions.items()
+    }
+    compact: dict[str, Any] = _simplify({**deepcopy(schema), **({"$defs": shown} if shown else {})})
     compact.pop("description", None)
     compact["additionalProperties"] = False
     return compact
@@ -71,14 +82,12 @@ def _simplify(node: Any) -> Any:
         # An optional argument is simply left out, and a Decimal is a number: say no more than that.
         options = [option for option in node["anyOf"] if option.get("type") != "null"]
         if sorted(option.get("type", "") for option in options) == ["number", "string"]:
-            options = [option for option in options if "pattern" not in option]
+            options = [option for option in options if option["type"] == "number"]
         if len(options) == 1:
             node = {**options[0], **{key: item for key, item in node.items() if key != "anyOf"}}
         else:
             node = {**node, "anyOf": options}
-    dropped = {"pattern"} if node.get("type") == "number" else set()
-    if node.get("default", 0) is None:
-        dropped.add("default")
+    dropped = {*_LEFT_OUT, "default"} if node.get("default", 0) is None else _LEFT_OUT
     return {
         key: {name: _simplify(item) for name, item in value.items()}
         if key in ("properties", "$defs")

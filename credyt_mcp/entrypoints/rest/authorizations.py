@@ -7,7 +7,7 @@ from fastapi import APIRouter, Response
 from credyt_mcp.entrypoints.rest.auth import Caller
 from credyt_mcp.entrypoints.rest.hot import HotRoute
 from credyt_mcp.entrypoints.rest.replies import ExactRoute, json_response, reply
-from credyt_mcp.use_cases import authorizations as use_cases
+from credyt_mcp.use_cases import authorizations
 from credyt_mcp.use_cases.authorizations import AuthorizationView
 
 router = APIRouter(prefix="/authorizations", tags=["authorizations"], route_class=ExactRoute)
@@ -21,32 +21,32 @@ def _created(result: AuthorizationView) -> Response:
 HOT_ROUTES = (
     HotRoute(
         "/authorizations",
-        use_cases.authorize_usage,
-        use_cases.AuthorizeUsage,
-        use_cases.AuthorizeUsage,
+        authorizations.authorize_usage,
+        authorizations.AuthorizeUsage,
+        authorizations.AuthorizeUsage,
         _created,
         {201: "Held", 200: "Held before under this id", 402: "Denied: insufficient_balance"},
     ),
     HotRoute(
         "/authorizations/{authorization_id}/extend",
-        use_cases.extend_authorization,
-        use_cases.ExtendAuthorization,
-        use_cases.ExtendFields,
+        authorizations.extend_authorization,
+        authorizations.ExtendAuthorization,
+        authorizations.ExtendFields,
         json_response,
         {200: "Extended", 402: "Denied: insufficient_balance"},
     ),
     HotRoute(
         "/authorizations/{authorization_id}/capture",
-        use_cases.capture_authorization,
-        use_cases.CaptureAuthorization,
-        use_cases.CaptureFields,
+        authorizations.capture_authorization,
+        authorizations.CaptureAuthorization,
+        authorizations.CaptureFields,
         json_response,
         {200: "Billed; the rest is given back"},
     ),
     HotRoute(
         "/authorizations/{authorization_id}/release",
-        use_cases.release_authorization,
-        use_cases.ReleaseAuthorization,
+        authorizations.release_authorization,
+        authorizations.ReleaseAuthorization,
         None,
         json_response,
         {200: "Given back"},
@@ -56,5 +56,5 @@ HOT_ROUTES = (
 
 @router.get("/{authorization_id}", response_model=AuthorizationView)
 async def get_authorization(caller: Caller, authorization_id: str) -> Response:
-    command = use_cases.GetAuthorization(authorization_id=authorization_id)
-    return await reply(caller, use_cases.get_authorization, command)
+    command = authorizations.GetAuthorization(authorization_id=authorization_id)
+    return await reply(caller, authorizations.get_authorization, command)
