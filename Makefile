@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: demo test quick serve mcp check format clean
+.PHONY: demo test quick serve mcp check bench format clean
 
 demo: $(READY)
 	$(BIN)/credyt-mcp demo
@@ -27,6 +27,11 @@ check: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(MAKE) test
+
+# Side by side in one run, at most ten minutes; mcp-billing is only compared with, so may be missing.
+bench: $(READY)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[bench]' || true
+	$(BIN)/python -m benchmarks
 
 format: $(READY)
 	$(BIN)/ruff format .

@@ -18,6 +18,8 @@ import time
 from contextlib import closing
 from typing import Any
 
+import uvloop
+
 from benchmarks.bodies import Ids, customer_name, event
 from benchmarks.world import settings
 from credyt_mcp.app import running
@@ -113,7 +115,7 @@ def main() -> None:
     if what == "seed":
         found = seed(given[0], int(given[1]), int(given[2]))
     elif what == "lane":
-        found = asyncio.run(lane(given[0], int(given[1]), float(given[2]), int(given[3])))
+        found = uvloop.run(lane(given[0], int(given[1]), float(given[2]), int(given[3])))
     else:
         found = floor(given[0], given[1])
     print("JSON", json.dumps(found))

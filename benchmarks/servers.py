@@ -72,7 +72,10 @@ def trivial() -> MCPServer[Any]:
 
     @server.tool()
     async def trivial(
-        customer_id: str, id: str, event_type: str, data: dict[str, Any]  # noqa: A002
+        customer_id: str,
+        id: str,
+        event_type: str,
+        data: dict[str, Any],  # noqa: A002
     ) -> dict[str, Any]:
         return {"ok": True}
 

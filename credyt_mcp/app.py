@@ -32,14 +32,18 @@ class System:
 def open_database(settings: Settings, *, auto_upgrade: bool = False) -> Database:
     """An open database with the current schema.
 
-    Raises SchemaOutdated for a Postgres that is not, unless `auto_upgrade` says to bring it there.
+    Raises SchemaOutdated for a Postgres that is not, unless `auto_upgrade` says to bring it there;
+    Misconfigured for a URL that is no database's, DatabaseUnavailable for one that does not answer.
     """
     database = Database(settings.database_url)
-    if database.is_sqlite or auto_upgrade:
-        schema.upgrade(database)
-    elif not schema.is_current(database):
+    try:
+        if database.is_sqlite or auto_upgrade:
+            schema.upgrade(database)
+        elif not schema.is_current(database):
+            raise SchemaOutdated("the Postgres database has an older schema or none")
+    except BaseException:
         database.close()
-        raise SchemaOutdated("the Postgres database has an older schema or none")
+        raise
     return database
 
 

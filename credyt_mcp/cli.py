@@ -18,6 +18,7 @@ import anyio
 import typer
 import uvicorn
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from credyt_mcp import exact_json
@@ -26,7 +27,7 @@ from credyt_mcp.clock import SystemClock
 from credyt_mcp.entrypoints.http import http_app
 from credyt_mcp.entrypoints.mcp.transports import serve_stdio
 from credyt_mcp.errors import CredytError
-from credyt_mcp.settings import Settings
+from credyt_mcp.settings import load_settings
 from credyt_mcp.use_cases import keys as key_use_cases
 from credyt_mcp.use_cases.context import Billing
 from credyt_mcp.use_cases.keys import Environment, KeyRing
@@ -51,6 +52,8 @@ AutoUpgrade = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
+PLAIN: dict[str, Any] = {"highlight": False, "soft_wrap": True}
+
 stderr = Console(stderr=True)
 stdout = Console()
 
@@ -60,8 +63,8 @@ def main() -> None:
     try:
         app()
     except CredytError as error:
-        stderr.print(f"[red]{error.code}[/red]: {error.detail}", highlight=False)
-        stderr.print(error.hint, highlight=False)
+        stderr.print(f"[red]{error.code}[/red]: {escape(error.detail)}", **PLAIN)
+        stderr.print(escape(error.hint), **PLAIN)
         sys.exit(1)
 
 
@@ -77,7 +80,7 @@ def stdio(
     """Without a command: serve MCP on stdio, and HTTP on the public URL's port if it is free."""
     if context.invoked_subcommand is not None:
         return
-    settings = Settings()
+    settings = load_settings()
     _log_to_stderr()
 
     async def serve() -> None:
@@ -104,7 +107,7 @@ def serve(
     auto_upgrade: AutoUpgrade = False,
 ) -> None:
     """Serve REST at /, MCP at /mcp, and customers' pages over HTTP."""
-    settings = Settings()
+    settings = load_settings()
     _log_to_stderr()
 
     async def serve_http() -> None:
@@ -146,7 +149,7 @@ def create_key(
     """Make an API key. It is shown once."""
     if environment not in ("test", "live"):
         raise typer.BadParameter("must be test or live", param_hint="--environment")
-    with closing(open_database(Settings(), auto_upgrade=auto_upgrade)) as database:
+    with closing(open_database(load_settings(), auto_upgrade=auto_upgrade)) as database:
         made = key_use_cases.create_key(database, SystemClock(), name, environment)  # type: ignore[arg-type]
     if as_json:
         _print_json(made.model_dump())
@@ -158,7 +161,7 @@ def create_key(
 @keys.command("list")
 def list_keys(as_json: AsJson = False) -> None:
     """List API keys, without their text."""
-    with closing(open_database(Settings())) as database:
+    with closing(open_database(load_settings())) as database:
         rows = key_use_cases.list_keys(database)
     if as_json:
         _print_json([row.model_dump() for row in rows])
@@ -174,7 +177,7 @@ def list_keys(as_json: AsJson = False) -> None:
 @keys.command("revoke")
 def revoke_key(key_id: str) -> None:
     """Revoke an API key by its id; a running server forgets it within five seconds."""
-    with closing(open_database(Settings())) as database:
+    with closing(open_database(load_settings())) as database:
         key_use_cases.revoke_key(database, SystemClock(), key_id)
     stderr.print(f"{key_id} is revoked.", highlight=False)
 
@@ -182,7 +185,7 @@ def revoke_key(key_id: str) -> None:
 @ledger.command("verify")
 def verify(as_json: AsJson = False) -> None:
     """Recompute every balance from the ledger's entries; exit code 1 if anything does not hold."""
-    with closing(open_database(Settings())) as database:
+    with closing(open_database(load_settings())) as database:
         report = verify_all(database)
     if as_json:
         _print_json(report.model_dump())
@@ -202,7 +205,7 @@ def verify(as_json: AsJson = False) -> None:
 @db.command("upgrade")
 def upgrade() -> None:
     """Create the schema, or bring it up to date."""
-    open_database(Settings(), auto_upgrade=True).close()
+    open_database(load_settings(), auto_upgrade=True).close()
     stderr.print("The schema is up to date.", highlight=False)
 
 

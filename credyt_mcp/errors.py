@@ -17,6 +17,8 @@ CredytError
 ├── TooLarge             413  too_large             the body is too large
 ├── Overloaded           503  overloaded            the write queue is full: retry
 ├── InternalError        500  internal_error        a fault of ours; details stay in the log
+├── Misconfigured        500  misconfigured         a setting cannot be used
+├── DatabaseUnavailable  500  database_unavailable  the database cannot be reached
 ├── SchemaOutdated       500  schema_outdated       the database needs `db upgrade`
 └── LedgerBroken         500  ledger_broken         an invariant failed; details stay in the log
 """
@@ -154,6 +156,16 @@ class Overloaded(CredytError):
     code, status, title = "overloaded", 503, "Too many requests are waiting"
     hint = "Retry after a second with the same ids; nothing was written."
     retry_after_seconds: ClassVar[int] = 1
+
+
+class Misconfigured(CredytError):
+    code, status, title = "misconfigured", 500, "A setting cannot be used"
+    hint = "Correct the environment variable or the line in .env; see docs/configuration.md."
+
+
+class DatabaseUnavailable(CredytError):
+    code, status, title = "database_unavailable", 500, "The database cannot be reached"
+    hint = "Check CREDYT_DATABASE_URL, and that the database server runs and lets you in."
 
 
 class SchemaOutdated(CredytError):

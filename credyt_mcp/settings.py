@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from credyt_mcp.errors import Misconfigured
 
 
 class Settings(BaseSettings):
@@ -57,3 +59,15 @@ class Settings(BaseSettings):
         """The database file, or None when the database is Postgres."""
         scheme, _, path = self.database_url.partition(":///")
         return Path(path) if scheme.startswith("sqlite") else None
+
+
+def load_settings() -> Settings:
+    """The settings of this process. Raises Misconfigured, which never repeats a value."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        said = "; ".join(
+            f"CREDYT_{'_'.join(map(str, entry['loc'])).upper()}: {entry['msg']}"
+            for entry in error.errors(include_input=False, include_url=False, include_context=False)
+        )
+        raise Misconfigured(said) from None

@@ -54,6 +54,26 @@ def test_an_error_is_two_lines_and_exit_code_1(env: dict[str, str], tmp_path: Pa
     ]
 
 
+@pytest.mark.parametrize(
+    ("setting", "value", "code"),
+    [
+        ("CREDYT_DATABASE_URL", "mysql://root:sesame@127.0.0.1/x", "misconfigured"),
+        ("CREDYT_DATABASE_URL", "sesame", "misconfigured"),
+        ("CREDYT_DATABASE_URL", "postgresql://a:sesame@127.0.0.1:1/x", "database_unavailable"),
+        ("CREDYT_CHECKOUT_MINUTES", "sesame", "misconfigured"),
+    ],
+)
+def test_a_setting_that_cannot_be_used_is_named_and_not_repeated(
+    env: dict[str, str], tmp_path: Path, setting: str, value: str, code: str
+) -> None:
+    failed = credyt("db", "upgrade", env={**env, setting: value}, cwd=tmp_path)
+    first, second = failed.stderr.strip().splitlines()
+    assert failed.returncode == 1
+    assert first.startswith(code)
+    assert "CREDYT_" in first + second
+    assert "sesame" not in failed.stderr
+
+
 def test_the_books_of_a_new_database_balance(env: dict[str, str], tmp_path: Path) -> None:
     credyt("db", "upgrade", env=env, cwd=tmp_path)
     verified = credyt("ledger", "verify", env=env, cwd=tmp_path)

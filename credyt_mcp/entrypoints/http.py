@@ -14,8 +14,8 @@ from starlette.types import ASGIApp
 
 from credyt_mcp.entrypoints.mcp.transports import ExactHttp, http_server
 from credyt_mcp.entrypoints.portal import checkout
-from credyt_mcp.entrypoints.rest.replies import json_response
 from credyt_mcp.entrypoints.rest.hot import HotFirst
+from credyt_mcp.entrypoints.rest.replies import json_response
 from credyt_mcp.entrypoints.rest.server import HOT_ROUTES, add_routes
 from credyt_mcp.use_cases.context import Billing
 from credyt_mcp.use_cases.keys import KeyRing

@@ -13,10 +13,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, OperationalError
 from sqlmodel import Session
 
+from credyt_mcp.errors import DatabaseUnavailable, Misconfigured
 from credyt_mcp.storage.lane_connection import (
     SQLITE_PRAGMAS,
     LaneConnection,
@@ -40,6 +42,15 @@ class Database:
             _prepare_folder(Path(self.url.database or ""))
         self.engine = _engine(self.url)
         self.gate = WriteGate(Path(f"{self.url.database}.lock") if self.is_sqlite else None)
+
+    def connect(self) -> Connection:
+        """Raises DatabaseUnavailable when the database does not answer."""
+        try:
+            return self.engine.connect()
+        except OperationalError as error:
+            # The driver's message may repeat the URL, and with it a password.
+            where = self.url.render_as_string(hide_password=True)
+            raise DatabaseUnavailable(f"cannot open {where}") from error
 
     @contextmanager
     def read(self) -> Iterator[Session]:
@@ -116,9 +127,17 @@ class WriteGate:
 
 
 def _normal_url(url: str) -> URL:
-    parsed = make_url(url)
-    if parsed.get_backend_name() in ("postgres", "postgresql"):
+    """Raises Misconfigured unless it is a SQLite file's or a Postgres database's."""
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise Misconfigured("CREDYT_DATABASE_URL is not a URL") from None
+    if parsed.drivername.partition("+")[0] in ("postgres", "postgresql"):
         return parsed.set(drivername="postgresql+psycopg")
+    if parsed.drivername != "sqlite" or parsed.database in (None, "", ":memory:"):
+        raise Misconfigured(
+            "CREDYT_DATABASE_URL must be sqlite:///path/to/file.db or postgresql://…"
+        )
     return parsed
 
 

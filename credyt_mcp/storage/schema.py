@@ -19,7 +19,7 @@ _UPGRADE_LOCK = 0x43524459
 
 def upgrade(database: Database, revision: str = "head") -> None:
     """Create or upgrade the schema; does nothing when it is current."""
-    with database.gate, database.engine.connect().execution_options(writes=True) as connection:
+    with database.gate, database.connect().execution_options(writes=True) as connection:
         if not database.is_sqlite:
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _UPGRADE_LOCK})
         config = _config()
@@ -30,7 +30,7 @@ def upgrade(database: Database, revision: str = "head") -> None:
 
 def is_current(database: Database) -> bool:
     newest = ScriptDirectory.from_config(_config()).get_current_head()
-    with database.engine.connect() as connection:
+    with database.connect() as connection:
         return _revision(connection) == newest
 
 

@@ -16,7 +16,15 @@ from credyt_mcp.domain.money import Asset, to_units
 from credyt_mcp.domain.transfers import Adjust, Charge, Recorded
 from credyt_mcp.errors import InvalidRequest, UnknownReference
 from credyt_mcp.storage import assets, wallets
-from credyt_mcp.use_cases.context import Amount, Billing, Command, Moment, Result, ShortText
+from credyt_mcp.use_cases.context import (
+    Amount,
+    AmountOrZero,
+    Billing,
+    Command,
+    Moment,
+    Result,
+    ShortText,
+)
 from credyt_mcp.use_cases.customers import Metadata
 from credyt_mcp.use_cases.subscriptions import CustomerId, customer_of
 
@@ -65,7 +73,7 @@ class AdjustmentCreated(Result):
 class ChargeFields(Command):
     transaction_id: TransactionId
     asset: AssetCode
-    amount: Annotated[Amount, Field(ge=0)]
+    amount: AmountOrZero
     account_name: AccountName = "default"
     subject: Annotated[str | None, Field(max_length=255)] = None
     description: Annotated[str | None, Field(max_length=1000)] = None

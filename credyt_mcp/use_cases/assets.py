@@ -14,7 +14,15 @@ from credyt_mcp.domain.money import Asset, from_units, scale_for, to_units
 from credyt_mcp.errors import Conflict, InvalidRequest, NotFound, UnknownReference
 from credyt_mcp.storage import assets
 from credyt_mcp.storage.tables import AssetRow
-from credyt_mcp.use_cases.context import Amount, Billing, Command, Moment, PageOf, Result, ShortText
+from credyt_mcp.use_cases.context import (
+    Billing,
+    Command,
+    Moment,
+    PageOf,
+    PositiveAmount,
+    Result,
+    ShortText,
+)
 
 AssetCode = Annotated[
     str,
@@ -111,7 +119,7 @@ class AddAssetRate(RateFields):
 
 class QuoteFields(Command):
     source: SourceCode
-    amount: Annotated[Amount, Field(gt=0, description="how much of the source currency")]
+    amount: Annotated[PositiveAmount, Field(description="how much of the source currency")]
     exchange_at: Annotated[Moment | None, Field(description="default now")] = None
 
 

@@ -16,7 +16,14 @@ from credyt_mcp.domain.money import Asset, from_units, to_units
 from credyt_mcp.domain.usage import UsageEvent
 from credyt_mcp.errors import InvalidRequest, NotFound, UnknownReference
 from credyt_mcp.storage import assets, authorizations
-from credyt_mcp.use_cases.context import Amount, Billing, Command, Result, ShortText
+from credyt_mcp.use_cases.context import (
+    AmountOrZero,
+    Billing,
+    Command,
+    PositiveAmount,
+    Result,
+    ShortText,
+)
 from credyt_mcp.use_cases.recording import record
 from credyt_mcp.use_cases.usage_fields import EventData, UsageEventFields
 
@@ -45,7 +52,7 @@ class AuthorizeUsage(Command):
         ShortText | None, Field(description="the event that will be recorded")
     ] = None
     data: EventData = None
-    amount: Annotated[Amount | None, Field(gt=0, description="instead of event_type")] = None
+    amount: Annotated[PositiveAmount | None, Field(description="instead of event_type")] = None
     asset: Annotated[str, Field(description="of amount")] = "USD"
     account_name: str = "default"
     expires_in: Annotated[Seconds, Field(description="seconds, default 900")] = DEFAULT_SECONDS
@@ -72,7 +79,7 @@ class GetAuthorization(Command):
 
 
 class ExtendFields(Command):
-    amount: Annotated[Amount | None, Field(gt=0, description="how much more to hold")] = None
+    amount: Annotated[PositiveAmount | None, Field(description="how much more to hold")] = None
     expires_in: Annotated[Seconds | None, Field(description="seconds from now")] = None
     extension_id: Annotated[
         ShortText | None, Field(description="your id for this extension, to retry it safely")
@@ -86,7 +93,7 @@ class ExtendAuthorization(ExtendFields):
 
 
 class CaptureFields(Command):
-    amount: Annotated[Amount | None, Field(ge=0, description="billed of what is held")] = None
+    amount: Annotated[AmountOrZero | None, Field(description="billed of what is held")] = None
     final: Annotated[bool, Field(description="give back the rest")] = True
     transaction_id: Annotated[
         ShortText | None, Field(description="your id for the debit; required unless final")

@@ -22,6 +22,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    WithJsonSchema,
     model_serializer,
     model_validator,
 )
@@ -106,9 +107,26 @@ class PageOf(Command):
 Amount = Annotated[
     Decimal,
     BeforeValidator(not_bool),
-    Field(allow_inf_nan=False, json_schema_extra={"type": "number"}),
+    Field(allow_inf_nan=False),
+    WithJsonSchema({"type": "number"}),
 ]
 """A money amount in major units (0.05 is five cents), exact."""
+
+
+def _positive(value: Decimal) -> Decimal:
+    if value <= 0:
+        raise ValueError("must be greater than 0")
+    return value
+
+
+def _not_negative(value: Decimal) -> Decimal:
+    if value < 0:
+        raise ValueError("must not be negative")
+    return value
+
+
+PositiveAmount = Annotated[Amount, AfterValidator(_positive)]
+AmountOrZero = Annotated[Amount, AfterValidator(_not_negative)]
 
 ShortText = Annotated[str, Field(min_length=1, max_length=255)]
 

@@ -14,14 +14,20 @@ from credyt_mcp.domain.money import Asset, from_units, to_units
 from credyt_mcp.errors import InvalidRequest
 from credyt_mcp.storage import customers, limits
 from credyt_mcp.storage.tables import CustomerRow
-from credyt_mcp.use_cases.context import Amount, Billing, Command, Result
+from credyt_mcp.use_cases.context import (
+    Amount,
+    AmountOrZero,
+    Billing,
+    Command,
+    Result,
+)
 from credyt_mcp.use_cases.subscriptions import CustomerId, customer_of
 from credyt_mcp.use_cases.wallets import AccountDetails, account_details, account_of
 
 
 class LimitFields(Command):
     overdraft_limit: Annotated[
-        Amount | None, Field(ge=0, description="how far below zero holds may go; default 0")
+        AmountOrZero | None, Field(description="how far below zero holds may go; default 0")
     ] = None
     hard_limit: Annotated[
         StrictBool | None,

@@ -15,7 +15,13 @@ from credyt_mcp.domain.transfers import Adjust
 from credyt_mcp.errors import Conflict, IdReused, InvalidRequest, UnknownReference
 from credyt_mcp.storage import assets, customers
 from credyt_mcp.storage.tables import CustomerRow
-from credyt_mcp.use_cases.context import Amount, Billing, Command, Result, ShortText
+from credyt_mcp.use_cases.context import (
+    Billing,
+    Command,
+    PositiveAmount,
+    Result,
+    ShortText,
+)
 from credyt_mcp.use_cases.customers import CreateCustomer, Email, ExternalId, add_customer
 from credyt_mcp.use_cases.subscribing import Wanted, not_yet, start_at, subscribe
 from credyt_mcp.use_cases.subscriptions import Subscription, of_customer
@@ -24,7 +30,7 @@ from credyt_mcp.use_cases.wallets import accounts_now
 
 class StartingCredit(Command):
     asset: Annotated[str, Field(description="such as USD or credits")]
-    amount: Annotated[Amount, Field(gt=0)]
+    amount: PositiveAmount
 
 
 class CreateWallet(Command):

@@ -24,7 +24,13 @@ from credyt_mcp.ids import new_id
 from credyt_mcp.payments.provider import CheckoutRequest
 from credyt_mcp.storage import assets, customers, top_ups
 from credyt_mcp.storage.tables import CustomerRow, TopUpRow
-from credyt_mcp.use_cases.context import Amount, Billing, Command, Moment, Result
+from credyt_mcp.use_cases.context import (
+    Billing,
+    Command,
+    Moment,
+    PositiveAmount,
+    Result,
+)
 
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
@@ -41,7 +47,7 @@ class StartTopUp(Command):
     """A payment page for a customer; paying it credits the wallet."""
 
     customer_id: str
-    amount: Annotated[Amount, Field(gt=0)]
+    amount: PositiveAmount
     currency: str
     description: str | None = Field(default=None, max_length=500)
     destination: Destination | None = None
@@ -63,7 +69,7 @@ class GenerateTopupFlow(Command):
     ask get_top_up until status is succeeded; the wallet is credited by then."""
 
     customer_id: Annotated[str, Field(description="customer id, or your external id")]
-    amount: Annotated[Amount, Field(gt=0, description="what the customer pays, such as 10")]
+    amount: Annotated[PositiveAmount, Field(description="what the customer pays, such as 10")]
     currency: Annotated[str, Field(description="of the payment")] = "USD"
     asset: Annotated[
         str | None, Field(description="what is credited, such as credits; default the currency")

@@ -7,7 +7,13 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field, StrictBool, StrictInt, StrictStr
 
-from credyt_mcp.use_cases.context import Amount, Command, Moment, ShortText
+from credyt_mcp.use_cases.context import (
+    Amount,
+    AmountOrZero,
+    Command,
+    Moment,
+    ShortText,
+)
 
 
 def exact(value: object) -> object:
@@ -46,7 +52,7 @@ class Cost(Command):
     input_volume: Amount | None = None
     volume_rate: Amount | None = None
     package_size: Amount | None = None
-    amount: Annotated[Amount, Field(ge=0)]
+    amount: AmountOrZero
     currency: str = "USD"
 
 

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
-
-import pytest
 
 from credyt_mcp.app import System
+from credyt_mcp.domain.assets import currency
+from credyt_mcp.domain.authorizations import Authorize, CaptureAmount, Extend, Release
+from credyt_mcp.domain.book import CustomerRef
+from credyt_mcp.errors import NotFound
 from credyt_mcp.use_cases.adjustments import create_adjustment
-from credyt_mcp.use_cases.authorizations import (
-    authorize_usage,
-    extend_authorization,
-    release_authorization,
-)
-from credyt_mcp.use_cases.context import Billing
+from credyt_mcp.use_cases.authorizations import authorize_usage
 from credyt_mcp.use_cases.events import record_event, submit_events
 from credyt_mcp.use_cases.ledger import verify_ledger
 from credyt_mcp.use_cases.wallets import get_account
@@ -22,19 +18,13 @@ from tests.conftest import Call
 from tests.samples import a_product, a_wallet, unit_price
 
 
-async def together(billing: Billing, *calls: Any) -> list[Any]:
-    """Answers of calls that all wait in the lane's queue before the first is served."""
-    queued = [asyncio.ensure_future(call) for call in calls]
-    with billing.database.write():
-        while billing.lane.queue_depth < len(calls) - 1:
-            await asyncio.sleep(0)
-    return await asyncio.gather(*queued)
+async def jane(call: Call) -> tuple[int, int]:
+    account = await call(get_account, customer_id="jane", account_id="default:USD")
+    return account.available, account.pending_out
 
 
-def replays(system: System) -> float:
-    found = system.billing.lane.metrics.registry.get_sample_value("credyt_lane_replays_total")
-    assert found is not None
-    return found
+def replays(system: System) -> float | None:
+    return system.billing.lane.metrics.registry.get_sample_value("credyt_lane_replays_total")
 
 
 async def test_one_customer_named_in_several_ways_is_found_each_time(
@@ -54,19 +44,37 @@ async def test_one_customer_named_in_several_ways_is_found_each_time(
         call(create_adjustment, customer_id="jane", transaction_id="t1", **gift),
         call(create_adjustment, customer_id=customer_id, transaction_id="t2", **gift),
     )
-    account = await call(get_account, customer_id="jane", account_id="default:USD")
-    assert (account.available, account.pending_out) == (20 - 4 - 4 + 2, 4)
+    assert await jane(call) == (20 - 4 - 4 + 2, 4)
     assert replays(system) == 0
     assert (await call(verify_ledger)).ok
 
 
-async def test_a_release_that_overtakes_nothing_is_done_in_the_batch_of_its_hold(
-    call: Call, system: System
-) -> None:
-    await a_wallet(call, credit=2)
-    held, released = await asyncio.gather(
-        call(authorize_usage, id="a1", customer_id="jane", amount=2),
-        call(release_authorization, authorization_id="a1"),
+async def test_a_hold_can_be_used_in_the_batch_that_makes_it(call: Call, system: System) -> None:
+    await a_wallet(call, credit=10)
+    tenant, usd = system.billing.tenant.id, currency("USD")
+    ref = CustomerRef(tenant, None, "jane")
+
+    def authorize(name: str) -> Authorize:
+        return Authorize(ref, name, {}, 10**9, None, None, asset=usd, amount=2 * 10**9)
+
+    answers = await asyncio.gather(
+        *(
+            system.billing.lane.submit(command)
+            for command in (
+                authorize("a1"),
+                Release(tenant, "a1"),
+                authorize("a2"),
+                Extend(tenant, "a2", amount=10**9),
+                authorize("a3"),
+                CaptureAmount(tenant, "a3", amount=10**9),
+                Release(tenant, "none"),
+            )
+        ),
+        return_exceptions=True,
     )
-    assert (held.id, released.status) == ("a1", "released")
+    assert isinstance(answers.pop(), NotFound)
+    states = [answer.authorization.status for answer in answers]
+    assert states == ["released", "released", "open", "open", "captured", "captured"]
+    assert await jane(call) == (6, 3)
     assert replays(system) == 0
+    assert (await call(verify_ledger)).ok

@@ -236,7 +236,7 @@ async def test_what_does_not_fit_together_is_refused_by_name(call: Call) -> None
         await call(authorize_usage, id="a1", customer_id="nobody", amount=1)
     with pytest.raises(UnknownReference, match="asset"):
         await hold(call, amount=1, asset="gold")
-    with pytest.raises(InvalidRequest, match="data.tokens"):
+    with pytest.raises(InvalidRequest, match=r"data\.tokens"):
         await hold(call, event_type="chat", data={"tokens": -1})
     with pytest.raises(NotFound):
         await call(release_authorization, authorization_id="none")
