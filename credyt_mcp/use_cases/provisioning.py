@@ -13,7 +13,7 @@ from credyt_mcp.domain.book import CustomerRef
 from credyt_mcp.domain.money import Asset, from_units, to_units
 from credyt_mcp.domain.transfers import Adjust
 from credyt_mcp.errors import Conflict, IdReused, InvalidRequest, UnknownReference
-from credyt_mcp.storage import assets, customers
+from credyt_mcp.storage import assets, customers, wallets
 from credyt_mcp.storage.tables import CustomerRow
 from credyt_mcp.use_cases.context import (
     Billing,
@@ -23,14 +23,20 @@ from credyt_mcp.use_cases.context import (
     ShortText,
 )
 from credyt_mcp.use_cases.customers import CreateCustomer, Email, ExternalId, add_customer
+from credyt_mcp.use_cases.limits import LimitFields
+from credyt_mcp.use_cases.limits import apply as apply_limits
 from credyt_mcp.use_cases.subscribing import Wanted, not_yet, start_at, subscribe
 from credyt_mcp.use_cases.subscriptions import Subscription, of_customer
-from credyt_mcp.use_cases.wallets import accounts_now
+from credyt_mcp.use_cases.wallets import account_of, accounts_now
 
 
 class StartingCredit(Command):
     asset: Annotated[str, Field(description="such as USD or credits")]
     amount: PositiveAmount
+
+
+class AssetLimits(LimitFields):
+    asset: Annotated[str, Field(description="such as USD or credits")]
 
 
 class CreateWallet(Command):
@@ -46,6 +52,10 @@ class CreateWallet(Command):
     starting_credit: Annotated[
         StartingCredit | list[StartingCredit] | None,
         Field(description="free credit, one or a list"),
+    ] = None
+    limits: Annotated[
+        AssetLimits | list[AssetLimits] | None,
+        Field(description="limits per asset, one or a list; as in set_wallet_limits"),
     ] = None
 
 
@@ -115,7 +125,22 @@ def _find_or_create(billing: Billing, command: CreateWallet) -> Opened:
         if missing:
             start = start_at(billing, None, "products")
             subscribe(session, row, missing, start, billing.now())
+        _limit(session, billing, row, command)
         return Opened(row.public_id, created, gifts, _differences(row, command))
+
+
+def _limit(session: Session, billing: Billing, row: CustomerRow, command: CreateWallet) -> None:
+    """Set the limits that are asked for, in the default account of each asset."""
+    given = command.limits or []
+    listed = [given] if isinstance(given, AssetLimits) else given
+    for index, item in enumerate(listed):
+        asset = assets.find(session, billing.tenant.id, item.asset)
+        if asset is None:
+            raise UnknownReference(f"limits[{index}].asset", f"there is no asset '{item.asset}'")
+        wallets.open_accounts(session, row, [("default", asset.code)], billing.now())
+        session.flush()
+        account = account_of(session, billing, row, f"default:{asset.code}")
+        apply_limits(session, billing, account, item)
 
 
 def _gifts(session: Session, tenant_id: int, command: CreateWallet) -> list[Credit]:

@@ -12,13 +12,15 @@ from credyt_mcp.errors import AmountOutOfRange, InvalidRequest, UnknownReference
 from credyt_mcp.use_cases.customers import create_customer, get_customer, list_customers
 from credyt_mcp.use_cases.events import record_event
 from credyt_mcp.use_cases.ledger import verify_ledger
+from credyt_mcp.use_cases.limits import get_limit_changes
 from credyt_mcp.use_cases.products import create_product, create_product_version
 from credyt_mcp.use_cases.provisioning import create_wallet
 from credyt_mcp.use_cases.subscriptions import update_subscription
-from credyt_mcp.use_cases.wallets import get_transaction
+from credyt_mcp.use_cases.wallets import get_account, get_transaction
 from tests.conftest import Call
 from tests.samples import a_product, balances, credits_asset, unit_price
 
+USD = "default:USD"
 JANE: dict[str, Any] = {
     "external_id": "jane",
     "products": ["studio"],
@@ -140,3 +142,13 @@ async def test_what_cannot_be_made_leaves_nothing_written(
     with pytest.raises(error, match=said):
         await call(create_wallet, **{**JANE, **fields})
     assert (await call(list_customers)).total_count == 0
+
+
+async def test_limits_are_set_with_the_wallet_and_asking_again_changes_nothing(call: Call) -> None:
+    wanted = {"asset": "usd", "overdraft_limit": 5, "hard_limit": True}
+    for _ in range(2):
+        await call(create_wallet, external_id="jane", limits=wanted)
+    account = await call(get_account, customer_id="jane", account_id=USD)
+    assert (account.overdraft_limit, account.hard_limit) == (5, True)
+    changes = await call(get_limit_changes, customer_id="jane", account_id=USD)
+    assert len(changes.items) == 1
