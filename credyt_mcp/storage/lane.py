@@ -98,6 +98,15 @@ class Lane:
         self._connection.close()
 
     async def _run(self) -> None:
+        try:
+            await self._serve_forever()
+        finally:
+            # Nobody may wait for ever on a lane that is gone.
+            for waiting in (*self._single, *self._bulky):
+                error = Overloaded("the write lane is down")
+                self._answer(waiting.answer, Outcome(error=error))
+
+    async def _serve_forever(self) -> None:
         while True:
             await self._wake.wait()
             self._wake.clear()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
 import time
 from collections import Counter
@@ -13,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.authorizations.wire import Answer, Line, lines
+from tests.authorizations.wire import Answer, Line, everywhere, lines, until
 from tests.processes.harness import Server, serving, verify_by_command
 from tests.samples import unit_price
 
@@ -30,53 +29,34 @@ async def test_a_wallet_grants_exactly_what_it_covers_and_settles_to_the_last_ce
 ) -> None:
     processes = 1 if database_url.startswith("sqlite") else 2
     with serving(database_url, tmp_path, processes=processes) as servers:
-        async with lines(servers, CONNECTIONS) as connections:
-            await _storm(servers, connections)
+        await _prepare(servers)
+        lasts = await _long_enough(servers)
+        granted = await _storm(servers, lasts)
+        captured, released, left = granted[:1000], granted[1000:1500], granted[1500:]
+        await _settle(servers, captured, released)
+        spent, in_hold = len(captured) * COST, len(left) * AMOUNT
+        assert await _everywhere_seen(servers) == {(CREDIT - spent - in_hold, in_hold)}
+        await _let_expire(servers, CREDIT - spent)
+        await _each_ended_its_way(servers, captured, released, left)
+        await _capture_late(servers, left[0])
+        assert await _everywhere_seen(servers) == {(CREDIT - spent - AMOUNT, Decimal(0))}
     verify_by_command(database_url, tmp_path)
 
 
-async def _storm(servers: Sequence[Server], connections: list[Line]) -> None:
-    first = connections[0]
-    await _created(first, "/products", _product())
-    lasts = await _long_enough(connections)
-    await _wallet(first, "hot")
+async def _storm(servers: Sequence[Server], lasts: int) -> list[str]:
+    """The names of those that were granted."""
     names = [f"auth-{number}" for number in range(REQUESTS)]
-    answers = await _everywhere(connections, names, _authorize("hot", lasts))
-    assert Counter(answer.status for answer in answers.values()) == {
-        201: COVERED,
-        402: REQUESTS - COVERED,
-    }
+    answers = await everywhere(servers, CONNECTIONS, names, _authorize("hot", lasts))
+    statuses = Counter(answer.status for answer in answers.values())
+    assert statuses == {201: COVERED, 402: REQUESTS - COVERED}
     denied = [answer.body for answer in answers.values() if answer.status == 402]
     assert {one["code"] for one in denied} == {"insufficient_balance"}
-    granted = [name for name in names if answers[name].status == 201]
-    assert await _both(servers) == {(Decimal(0), CREDIT)}
-
-    captured, released, left = granted[:1000], granted[1000:1500], granted[1500:]
-    await _settle(connections, captured, released)
-    spent = len(captured) * COST
-    in_hold = len(left) * AMOUNT
-    assert await _both(servers) == {(CREDIT - spent - in_hold, in_hold)}
-
-    while (now := await _account(first))[1] == in_hold:  # poll: they expire all in one moment
-        await asyncio.sleep(0.05)
-    while (now := await _account(first))[1] > 0:
-        assert now[0] + now[1] == CREDIT - spent
-    assert await _both(servers) == {(CREDIT - spent, Decimal(0))}
-    some = [*captured[::10], *released[::10], *left[::10]]
-    seen = await _everywhere(
-        connections, some, lambda line, name: line.get(f"/authorizations/{name}")
-    )
-    statuses = Counter(answer.body["status"] for answer in seen.values())
-    assert statuses == {"captured": 100, "released": 50, "expired": 50}
-    events = (await first.get("/events?limit=1")).body
-    assert events["total_count"] == len(captured)
-    late = await first.post(f"/authorizations/{left[0]}/capture", {"amount": AMOUNT})
-    assert (late.status, late.body["late"]) == (200, True)
-    assert await _both(servers) == {(CREDIT - spent - AMOUNT, Decimal(0))}
+    assert await _everywhere_seen(servers) == {(Decimal(0), CREDIT)}
+    return [name for name in names if answers[name].status == 201]
 
 
-async def _settle(connections: list[Line], captured: list[str], released: list[str]) -> None:
-    """Capture in both ways, and release; each of it twice, as a careful client retries."""
+async def _settle(servers: Sequence[Server], captured: list[str], released: list[str]) -> None:
+    """Capture in both ways, and release; some of it twice, as a careful client retries."""
 
     def event(name: str) -> dict[str, Any]:
         return {"id": f"event-{name}", "event_type": "image"}
@@ -100,33 +80,61 @@ async def _settle(connections: list[Line], captured: list[str], released: list[s
         (captured[-20:], record),
         (released[:20], release),
     ):
-        answers = await _everywhere(connections, names, ask)
+        answers = await everywhere(servers, CONNECTIONS, names, ask)
         assert {answer.status for answer in answers.values()} <= {200, 204}
 
 
-async def _long_enough(connections: list[Line]) -> int:
+async def _let_expire(servers: Sequence[Server], owned: Decimal) -> None:
+    """Wait until nothing is held; at every look before, what is not held is available."""
+    async with lines(servers[:1], 1) as [line]:
+
+        async def nothing_held() -> bool:
+            available, held = await _account(line)
+            assert available + held == owned
+            return held == 0
+
+        await until(nothing_held)
+    assert await _everywhere_seen(servers) == {(owned, Decimal(0))}
+
+
+async def _each_ended_its_way(
+    servers: Sequence[Server], captured: list[str], released: list[str], left: list[str]
+) -> None:
+    some = [*captured[::10], *released[::10], *left[::10]]
+    answers = await everywhere(
+        servers, 4, some, lambda line, name: line.get(f"/authorizations/{name}")
+    )
+    statuses = Counter(answer.body["status"] for answer in answers.values())
+    assert statuses == {"captured": 100, "released": 50, "expired": 50}
+    async with lines(servers, 1) as [line]:
+        events = (await line.get("/events?limit=1")).body
+    assert events["total_count"] == len(captured)
+
+
+async def _capture_late(servers: Sequence[Server], name: str) -> None:
+    async with lines(servers, 1) as [line]:
+        late = await line.post(f"/authorizations/{name}/capture", {"amount": AMOUNT})
+    assert (late.status, late.body["late"]) == (200, True)
+
+
+async def _prepare(servers: Sequence[Server]) -> None:
+    product = {"name": "P", "code": "p", "publish": True, "prices": [unit_price(str(COST))]}
+    async with lines(servers, 1) as [line]:
+        assert (await line.post("/products", product)).status == 201
+        for name in ("hot", "warm-up"):
+            credit = {"asset": "USD", "amount": CREDIT}
+            wallet = {"external_id": name, "products": ["p"], "starting_credit": credit}
+            assert (await line.post("/wallets", wallet)).status == 201
+
+
+async def _long_enough(servers: Sequence[Server]) -> int:
     """Seconds that a hold must last to outlive the storm on this machine, as just measured."""
-    await _wallet(connections[0], "warm-up")
     names = [f"warm-{number}" for number in range(1000)]
     started = time.monotonic()
-    answers = await _everywhere(connections, names, _authorize("warm-up", 900))
+    answers = await everywhere(servers, CONNECTIONS, names, _authorize("warm-up", 900))
     assert {answer.status for answer in answers.values()} == {201}
-    requests = REQUESTS + COVERED
-    return math.ceil(2 * (time.monotonic() - started) * requests / len(names)) + 1
-
-
-async def _everywhere(connections: list[Line], names: list[str], ask: Ask) -> dict[str, Answer]:
-    """Every connection asks for its share, one after another; all begin at a barrier."""
-    answers: dict[str, Answer] = {}
-    barrier = asyncio.Barrier(len(connections))
-
-    async def caller(number: int, line: Line) -> None:
-        await barrier.wait()
-        for name in names[number :: len(connections)]:
-            answers[name] = await ask(line, name)
-
-    await asyncio.gather(*(caller(*numbered) for numbered in enumerate(connections)))
-    return answers
+    each = (time.monotonic() - started) / len(names)
+    return math.ceil(1.5 * each * (REQUESTS + COVERED)) + 2
 
 
 def _authorize(customer: str, lasts: int) -> Ask:
@@ -137,28 +145,12 @@ def _authorize(customer: str, lasts: int) -> Ask:
     return ask
 
 
-async def _both(servers: Sequence[Server]) -> set[tuple[Decimal, Decimal]]:
-    """What every server says is available and held: it must be one thing."""
-    async with lines(servers, len(servers)) as fresh:
-        return {await _account(line) for line in fresh}
+async def _everywhere_seen(servers: Sequence[Server]) -> set[tuple[Decimal, Decimal]]:
+    """What each server says is available and held: it must be one thing."""
+    async with lines(servers, len(servers)) as each:
+        return {await _account(line) for line in each}
 
 
 async def _account(line: Line) -> tuple[Decimal, Decimal]:
     account = (await line.get("/customers/hot/wallet/default:USD")).body
     return Decimal(account["available"]), Decimal(account["pending_out"])
-
-
-def _product() -> dict[str, Any]:
-    return {"name": "P", "code": "p", "publish": True, "prices": [unit_price(str(COST))]}
-
-
-async def _wallet(line: Line, name: str) -> None:
-    credit = {"asset": "USD", "amount": CREDIT}
-    await _created(
-        line, "/wallets", {"external_id": name, "products": ["p"], "starting_credit": credit}
-    )
-
-
-async def _created(line: Line, path: str, body: dict[str, Any]) -> None:
-    answer = await line.post(path, body)
-    assert answer.status == 201, answer

@@ -1,15 +1,15 @@
-"""HTTP/1.1 by hand over connections kept alive: what 200 callers need to be as fast as the server."""
+"""HTTP/1.1 by hand: 200 callers on 200 connections in one process, and still fast enough."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from credyt_mcp import exact_json
-from tests.processes.harness import KEY, Server
+from tests.processes.harness import DEADLINE_SECONDS, KEY, Server
 
 
 class Answer(NamedTuple):
@@ -69,3 +69,33 @@ async def lines(servers: Sequence[Server], count: int) -> AsyncIterator[list[Lin
     finally:
         for line in opened:
             line.close()
+
+
+async def everywhere(
+    servers: Sequence[Server],
+    count: int,
+    names: Sequence[str],
+    ask: Callable[[Line, str], Awaitable[Answer]],
+) -> dict[str, Answer]:
+    """`count` connections ask for their share of `names`, one after another; all of them are open
+    before the first begins."""
+    answers: dict[str, Answer] = {}
+    barrier = asyncio.Barrier(count)
+
+    async def caller(number: int, line: Line) -> None:
+        await barrier.wait()
+        for name in names[number::count]:
+            answers[name] = await ask(line, name)
+
+    async with lines(servers, count) as opened:
+        await asyncio.gather(*(caller(number, line) for number, line in enumerate(opened)))
+    return answers
+
+
+async def until(reached: Callable[[], Awaitable[bool]]) -> None:
+    """Ask again and again, with a breath between."""
+    for _ in range(int(DEADLINE_SECONDS / 0.02)):
+        if await reached():
+            return
+        await asyncio.sleep(0.02)
+    raise AssertionError("it never came to that")

@@ -39,6 +39,11 @@ def _in(asset: str, *values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _studio(image: str, token: str, call: str, gigabyte: str) -> list[dict[str, Any]]:
+    return [*_plain(image, token), *_counting(call, gigabyte)]
+
+
+def _plain(image: str, token: str) -> list[dict[str, Any]]:
+    """Prices for which each event stands alone."""
     large = {"volume_rate": "15", "package_size": 1_000_000, "max_amount": "0.01"}
     other = {"volume_rate": token, "package_size": 1_000_000, "min_amount": "0.000000007"}
     return [
@@ -64,6 +69,28 @@ def _studio(image: str, token: str, call: str, gigabyte: str) -> list[dict[str, 
                 )
             ],
         ),
+        _price(
+            "Pages",
+            "page",
+            "volume",
+            "pages",
+            pricing_model="package",
+            pricing=[_in("USD", {"volume_rate": "0.07", "package_size": 5})],
+        ),
+        _price(
+            "Payments",
+            "pay",
+            "unit_and_volume",
+            "amount",
+            collection={"type": "balance", "address": "bonus"},
+            pricing=[_in("USD", {"volume_rate": "0.029", "unit_price": "0.3"})],
+        ),
+    ]
+
+
+def _counting(call: str, gigabyte: str) -> list[dict[str, Any]]:
+    """Prices that count over a month."""
+    return [
         _price(
             "Calls",
             "call",
@@ -95,22 +122,6 @@ def _studio(image: str, token: str, call: str, gigabyte: str) -> list[dict[str, 
                     {"volume_rate": "0.0333333333"},
                 )
             ],
-        ),
-        _price(
-            "Pages",
-            "page",
-            "volume",
-            "pages",
-            pricing_model="package",
-            pricing=[_in("USD", {"volume_rate": "0.07", "package_size": 5})],
-        ),
-        _price(
-            "Payments",
-            "pay",
-            "unit_and_volume",
-            "amount",
-            collection={"type": "balance", "address": "bonus"},
-            pricing=[_in("USD", {"volume_rate": "0.029", "unit_price": "0.3"})],
         ),
     ]
 

@@ -19,7 +19,7 @@ from credyt_mcp.domain.book import Event
 from credyt_mcp.domain.ledger import Account
 from tests.simulation.pure_books import Command, Keeper, commands
 
-EXAMPLES, STEPS = 120, 40
+EXAMPLES, STEPS = 80, 40
 
 
 class Ledger(RuleBasedStateMachine):
