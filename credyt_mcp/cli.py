@@ -108,6 +108,8 @@ def serve(
 ) -> None:
     """Serve REST at /, MCP at /mcp, and customers' pages over HTTP."""
     settings = load_settings()
+    if "public_url" not in settings.model_fields_set:
+        settings = settings.model_copy(update={"public_url": f"http://{host}:{port}"})
     _log_to_stderr()
 
     async def serve_http() -> None:

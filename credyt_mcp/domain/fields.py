@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sized
 from decimal import Decimal
 from typing import Annotated, TypeAlias, TypeVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from credyt_mcp.domain.money import EXACT
 
@@ -108,11 +108,12 @@ def dimension_texts(value: object) -> object:
     return {key: dimension_text(item) for key, item in value.items()}
 
 
-Rate: TypeAlias = Annotated[Decimal, BeforeValidator(not_bool), AfterValidator(_rate)]
-PositiveRate: TypeAlias = Annotated[
-    Decimal, BeforeValidator(not_bool), AfterValidator(_positive_rate)
+_Number: TypeAlias = Annotated[
+    Decimal, BeforeValidator(not_bool), WithJsonSchema({"type": "number"})
 ]
-Quantity: TypeAlias = Annotated[Decimal, BeforeValidator(not_bool), AfterValidator(_quantity)]
+Rate: TypeAlias = Annotated[_Number, AfterValidator(_rate)]
+PositiveRate: TypeAlias = Annotated[_Number, AfterValidator(_positive_rate)]
+Quantity: TypeAlias = Annotated[_Number, AfterValidator(_quantity)]
 Filled: TypeAlias = Annotated[
     S, AfterValidator(_not_without_items), Field(json_schema_extra={"minItems": 1})
 ]

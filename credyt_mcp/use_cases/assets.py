@@ -18,6 +18,7 @@ from credyt_mcp.use_cases.context import (
     Billing,
     Command,
     Moment,
+    Number,
     PageOf,
     PositiveAmount,
     Result,
@@ -85,8 +86,8 @@ class GetAsset(Command):
 class ScheduledRate(Result):
     valid_from: datetime
     valid_to: datetime | None = None
-    rate: Decimal
-    inverse_rate: Decimal | None = None
+    rate: Number
+    inverse_rate: Number | None = None
 
 
 class AssetRates(Result):
@@ -131,11 +132,11 @@ class QuoteAsset(QuoteFields):
 
 class Quote(Result):
     source: str
-    source_amount: Decimal
+    source_amount: Number
     destination: str
-    destination_amount: Decimal
-    rate: Decimal
-    inverse_rate: Decimal
+    destination_amount: Number
+    rate: Number
+    inverse_rate: Number
 
 
 def create_asset(billing: Billing, command: CreateAsset) -> AssetCreated:

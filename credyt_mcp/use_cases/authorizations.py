@@ -20,6 +20,7 @@ from credyt_mcp.use_cases.context import (
     AmountOrZero,
     Billing,
     Command,
+    Number,
     PositiveAmount,
     Result,
     ShortText,
@@ -116,9 +117,9 @@ class ReleaseAuthorization(GetAuthorization):
 class Hold(Result):
     account_id: str
     asset: str
-    amount: Decimal
-    held: Decimal
-    captured: Decimal
+    amount: Number
+    held: Number
+    captured: Number
 
 
 class AuthorizationView(Result):
@@ -132,10 +133,10 @@ class AuthorizationView(Result):
     status: str
     account_id: str | None = None
     asset: str | None = None
-    amount: Decimal
-    held: Decimal
-    captured: Decimal
-    available: Decimal | None = None
+    amount: Number
+    held: Number
+    captured: Number
+    available: Number | None = None
     expires_at: datetime
     created_at: datetime
     closed_at: datetime | None = None

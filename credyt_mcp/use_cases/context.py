@@ -104,12 +104,10 @@ class PageOf(Command):
     limit: Annotated[int, Field(ge=1, le=100, description="how many to return")] = 20
 
 
-Amount = Annotated[
-    Decimal,
-    BeforeValidator(not_bool),
-    Field(allow_inf_nan=False),
-    WithJsonSchema({"type": "number"}),
-]
+Number = Annotated[Decimal, WithJsonSchema({"type": "number"})]
+"""A decimal in a result. It is written as a JSON number, so that is what the documents say."""
+
+Amount = Annotated[Number, BeforeValidator(not_bool), Field(allow_inf_nan=False)]
 """A money amount in major units (0.05 is five cents), exact."""
 
 

@@ -12,7 +12,11 @@ from credyt_mcp.domain.money import from_units, to_units
 from credyt_mcp.domain.pricing import describe
 from credyt_mcp.domain.usage import StoredFee
 from credyt_mcp.storage.ledger_tables import EventRow
-from credyt_mcp.use_cases.context import Billing, Result
+from credyt_mcp.use_cases.context import (
+    Billing,
+    Number,
+    Result,
+)
 from credyt_mcp.use_cases.usage_fields import Data
 
 
@@ -29,19 +33,19 @@ class EventFee(Result):
     dimensions: Mapping[str, str] | None = None
     usage_type: str
     volume_field: str | None = None
-    input_volume: Decimal | None = None
-    unit_price: Decimal | None = None
-    volume_rate: Decimal | None = None
-    package_size: Decimal | None = None
+    input_volume: Number | None = None
+    unit_price: Number | None = None
+    volume_rate: Number | None = None
+    package_size: Number | None = None
     description: str | None = None
-    amount: Decimal
+    amount: Number
 
 
 class EventStats(Result):
-    gross_revenue: Decimal
-    total_costs: Decimal
-    net_revenue: Decimal
-    margin: Decimal
+    gross_revenue: Number
+    total_costs: Number
+    net_revenue: Number
+    margin: Number
     currency: str
 
 
@@ -52,12 +56,12 @@ class StoredCost(Result):
     category: str | None = None
     description: str | None = None
     metadata: Data | None = None
-    units: Decimal | None = None
-    unit_price: Decimal | None = None
-    input_volume: Decimal | None = None
-    volume_rate: Decimal | None = None
-    package_size: Decimal | None = None
-    amount: Decimal
+    units: Number | None = None
+    unit_price: Number | None = None
+    input_volume: Number | None = None
+    volume_rate: Number | None = None
+    package_size: Number | None = None
+    amount: Number
     currency: str
 
 

@@ -17,7 +17,13 @@ from credyt_mcp.ids import client_id_of
 from credyt_mcp.storage import events
 from credyt_mcp.storage.ledger_tables import EventRow
 from credyt_mcp.storage.tables import CustomerRow
-from credyt_mcp.use_cases.context import Billing, Command, PageOf, Result
+from credyt_mcp.use_cases.context import (
+    Billing,
+    Command,
+    Number,
+    PageOf,
+    Result,
+)
 from credyt_mcp.use_cases.event_views import EventFee, EventStats, StoredCost, fees_of, stats_of
 from credyt_mcp.use_cases.recording import record
 from credyt_mcp.use_cases.usage_fields import Data, UsageEventFields
@@ -78,7 +84,7 @@ class AcceptedEvent(Result):
 
 class EventsAccepted(Result):
     events: list[AcceptedEvent]
-    balances: dict[str, Decimal]
+    balances: dict[str, Number]
 
 
 class CapturedHold(Result):
@@ -96,7 +102,7 @@ class EventRecorded(Result):
     duplicate: bool
     authorization: CapturedHold | None = None
     fees: list[EventFee]
-    balances: Annotated[dict[str, Decimal], Field(description="account id → available")]
+    balances: Annotated[dict[str, Number], Field(description="account id → available")]
     warnings: list[str]
 
 
@@ -123,7 +129,7 @@ class ListedEvent(Result):
     description: str | None = None
     occurred_at: datetime
     created_at: datetime
-    total_fees: Decimal | None = None
+    total_fees: Number | None = None
     fee_currency: str | None = None
     has_fees: bool
     stats: EventStats | None = None

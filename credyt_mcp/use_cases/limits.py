@@ -19,6 +19,7 @@ from credyt_mcp.use_cases.context import (
     AmountOrZero,
     Billing,
     Command,
+    Number,
     Result,
 )
 from credyt_mcp.use_cases.subscriptions import CustomerId, customer_of
@@ -52,8 +53,8 @@ class GetLimitChanges(Command):
 
 class LimitChange(Result):
     actor: str
-    before: dict[str, Decimal | bool | None]
-    after: dict[str, Decimal | bool | None]
+    before: dict[str, Number | bool | None]
+    after: dict[str, Number | bool | None]
     created_at: datetime
 
 

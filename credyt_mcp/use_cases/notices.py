@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime
-from decimal import Decimal
 
 from credyt_mcp.domain.money import from_units
 from credyt_mcp.storage import assets, notices
-from credyt_mcp.use_cases.context import Billing, PageOf, Result
+from credyt_mcp.use_cases.context import (
+    Billing,
+    Number,
+    PageOf,
+    Result,
+)
 
 
 class Notice(Result):
@@ -16,8 +20,8 @@ class Notice(Result):
     customer_id: str
     account_id: str
     asset: str
-    balance: Decimal
-    threshold: Decimal
+    balance: Number
+    threshold: Number
     created_at: datetime
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import Annotated, NamedTuple
 
 import anyio
@@ -18,6 +17,7 @@ from credyt_mcp.storage.tables import CustomerRow
 from credyt_mcp.use_cases.context import (
     Billing,
     Command,
+    Number,
     PositiveAmount,
     Result,
     ShortText,
@@ -66,7 +66,7 @@ class WalletCreated(Result):
     external_id: str
     created: bool
     subscriptions: list[Subscription]
-    balances: dict[str, Decimal]
+    balances: dict[str, Number]
     notes: list[str]
 
 

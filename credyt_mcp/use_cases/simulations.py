@@ -27,7 +27,13 @@ from credyt_mcp.domain.usage import no_price_warning
 from credyt_mcp.errors import InvalidRequest, TooMany
 from credyt_mcp.storage import assets, products
 from credyt_mcp.storage.rate_cards import compile_usage_prices
-from credyt_mcp.use_cases.context import Billing, Command, Result, ShortText
+from credyt_mcp.use_cases.context import (
+    Billing,
+    Command,
+    Number,
+    Result,
+    ShortText,
+)
 from credyt_mcp.use_cases.product_fields import ProductRef, VersionRef
 from credyt_mcp.use_cases.products import known_product, known_version
 from credyt_mcp.use_cases.usage_fields import EventType, OccurredAt
@@ -73,12 +79,12 @@ class CalculatedFee(Result):
     dimensions: Mapping[str, str] | None = None
     usage_type: str
     volume_field: str | None = None
-    input_volume: Decimal | None = None
-    unit_price: Decimal | None = None
-    volume_rate: Decimal | None = None
-    package_size: Decimal | None = None
+    input_volume: Number | None = None
+    unit_price: Number | None = None
+    volume_rate: Number | None = None
+    package_size: Number | None = None
     description: str | None = None
-    amount: Decimal
+    amount: Number
 
 
 class Simulation(Result):

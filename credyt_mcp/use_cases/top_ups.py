@@ -7,7 +7,6 @@ of the payment is looked up, never believed from a redirect.
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from decimal import Decimal
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
@@ -28,6 +27,7 @@ from credyt_mcp.use_cases.context import (
     Billing,
     Command,
     Moment,
+    Number,
     PositiveAmount,
     Result,
 )
@@ -98,13 +98,13 @@ class TopUpStarted(Result):
 class ShownDestination(Result):
     account_name: str
     asset: str
-    exchange_rate: Decimal | None = None
+    exchange_rate: Number | None = None
 
 
 class TopUpDetails(Result):
     id: str
     customer_id: str
-    amount: Decimal
+    amount: Number
     currency: str
     destination: ShownDestination | None = None
     status: str
@@ -115,9 +115,9 @@ class TopupFlow(Result):
     status: str
     redirect_url: str
     expires_at: datetime
-    pays: Decimal
+    pays: Number
     currency: str
-    credits: Decimal
+    credits: Number
     asset: str
     show: str
     wait: str

@@ -7,7 +7,6 @@ credit that took effect is there, whether or not it has been booked.
 from __future__ import annotations
 
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
 from sqlmodel import Session
@@ -20,7 +19,14 @@ from credyt_mcp.errors import NotFound
 from credyt_mcp.storage import wallets
 from credyt_mcp.storage.ledger_tables import GrantRow
 from credyt_mcp.storage.tables import CustomerRow
-from credyt_mcp.use_cases.context import Billing, Command, Moment, PageOf, Result
+from credyt_mcp.use_cases.context import (
+    Billing,
+    Command,
+    Moment,
+    Number,
+    PageOf,
+    Result,
+)
 from credyt_mcp.use_cases.subscriptions import CustomerId, customer_of
 
 TRANSACTION_TYPES = {"adjustment": "adjustment", "charge": "fee"}
@@ -59,7 +65,7 @@ class AccountSummary(Result):
     id: str
     name: str
     asset: str
-    available: Decimal
+    available: Number
 
 
 class Wallet(Result):
@@ -73,23 +79,23 @@ class AccountDetails(AccountSummary):
     either. Falling below `low_balance_threshold` makes one notice until the balance recovers.
     """
 
-    pending_in: Decimal
-    pending_out: Decimal
-    overdraft_limit: Decimal
+    pending_in: Number
+    pending_out: Number
+    overdraft_limit: Number
     hard_limit: bool
-    low_balance_threshold: Decimal | None = None
+    low_balance_threshold: Number | None = None
 
 
 class CreditGrant(Result):
     """`available` is what is left of it to use now; `amount` what it was granted with."""
 
     id: str
-    available: Decimal
+    available: Number
     effective_at: datetime
     expires_at: datetime | None
     purpose: str
     created_at: datetime
-    amount: Decimal
+    amount: Number
     source: str
     priority: int
 
@@ -106,18 +112,18 @@ class TransactionDetails(Result):
     type: str
     account_id: str
     asset: str
-    amount: Decimal
+    amount: Number
     description: str | None = None
     metadata: dict[str, str] | None = None
     created_at: datetime
     executed_at: datetime | None = None
     reason: str | None = None
     subject: str | None = None
-    input_units: Decimal | None = None
-    input_volume: Decimal | None = None
-    unit_price: Decimal | None = None
-    volume_rate: Decimal | None = None
-    package_size: Decimal | None = None
+    input_units: Number | None = None
+    input_volume: Number | None = None
+    unit_price: Number | None = None
+    volume_rate: Number | None = None
+    package_size: Number | None = None
 
 
 def get_wallet(billing: Billing, command: GetWallet) -> Wallet:

@@ -30,15 +30,6 @@ pytestmark = pytest.mark.slow
 Request = tuple[Callable[[], Answer], Callable[[], Answer]]
 """The same thing asked of the model and of the real wallet."""
 
-holds = st.sampled_from(["a1", "a2", "a3", "a4"])
-events = st.sampled_from(["e1", "e2", "e3", "e4", "e5", "e6"])
-debits = st.sampled_from(["t1", "t2", "t3", "t4"])
-assets = st.sampled_from([USD, USD, CREDITS])
-kinds = st.sampled_from(list(PRICES))
-tokens = st.sampled_from([0, 3, 9])
-amounts = st.sampled_from([1, 1000, 2500, 4000, 7000, 20_000])
-durations = st.sampled_from([1, 30, 60, 900])
-
 
 def major(units: int) -> Decimal:
     return Decimal(units) / 1000
@@ -48,10 +39,26 @@ def data(kind: str, count: int) -> dict[str, Any]:
     return {"tokens": count} if kind == "chat" else {}
 
 
+def counted(kind: str, count: int) -> tuple[str, int]:
+    """A kind of event, with a count where it has one."""
+    return kind, count if kind == "chat" else 0
+
+
+holds = st.sampled_from(["a1", "a2", "a3", "a4", "a5", "a6"])
+pick = st.integers(0, 9)
+"""Which of the holds there are; 9 is one that there is not."""
+events = st.sampled_from([f"e{number}" for number in range(12)])
+debits = st.sampled_from(["t1", "t2", "t3", "t4"])
+assets = st.sampled_from([USD, USD, CREDITS])
+happenings = st.builds(counted, st.sampled_from(list(PRICES)), st.sampled_from([0, 3, 9]))
+amounts = st.sampled_from([1, 500, 1000, 2500, 4000, 20_000])
+durations = st.sampled_from([1, 30, 60, 900])
+
+
 class Holds(RuleBasedStateMachine):
     house: House
 
-    @initialize(usd=st.sampled_from([0, 5000, 20_000]), gold=st.sampled_from([0, 12_000]))
+    @initialize(usd=st.sampled_from([5000, 0, 20_000]), gold=st.sampled_from([0, 12_000]))
     def open(self, usd: int, gold: int) -> None:
         self.model, self.real = Wallet(), self.house.customer()
         self.done: list[Request] = []
@@ -67,8 +74,9 @@ class Holds(RuleBasedStateMachine):
             lambda: self.real.authorize(**fields),
         )
 
-    @rule(name=holds, kind=kinds, count=tokens, lasts=durations)
-    def authorize_an_event(self, name: str, kind: str, count: int, lasts: int) -> None:
+    @rule(name=holds, happening=happenings, lasts=durations)
+    def authorize_an_event(self, name: str, happening: tuple[str, int], lasts: int) -> None:
+        kind, count = happening
         fields = {"id": name, "event_type": kind, "data": data(kind, count), "expires_in": lasts}
         request = (kind, data(kind, count))
         self.ask(
@@ -79,15 +87,16 @@ class Holds(RuleBasedStateMachine):
         )
 
     @rule(
-        name=holds,
+        which=pick,
         amount=st.one_of(st.just(0), amounts),
         lasts=durations,
         longer=st.booleans(),
         extension=st.sampled_from(["x1", "x2", None]),
     )
     def extend(
-        self, name: str, amount: int, lasts: int, longer: bool, extension: str | None
+        self, which: int, amount: int, lasts: int, longer: bool, extension: str | None
     ) -> None:
+        name = self.picked(which)
         until = lasts if longer or not amount else None
         own = None if extension is None else self.real.own(extension)
         fields = {"amount": major(amount) if amount else None, "expires_in": until}
@@ -98,20 +107,25 @@ class Holds(RuleBasedStateMachine):
         self.ask(*asked, repeatable=extension is not None)
 
     @rule(
-        name=holds,
+        which=pick,
         amount=st.one_of(st.just(0), amounts),
         final=st.booleans(),
         debit=st.one_of(st.none(), debits),
     )
-    def capture_an_amount(self, name: str, amount: int, final: bool, debit: str | None) -> None:
+    def capture_an_amount(self, which: int, amount: int, final: bool, debit: str | None) -> None:
+        name = self.picked(which)
         fields = {"amount": major(amount), "final": final, "transaction_id": debit}
         self.ask(
             lambda: self.model.capture_amount(name, amount, final, debit),
             lambda: self.real.capture(authorization_id=name, **fields),
         )
 
-    @rule(name=holds, event=events, kind=kinds, count=tokens, final=st.booleans())
-    def capture_an_event(self, name: str, event: str, kind: str, count: int, final: bool) -> None:
+    @rule(which=pick, event=events, happening=happenings, final=st.booleans())
+    def capture_an_event(
+        self, which: int, event: str, happening: tuple[str, int], final: bool
+    ) -> None:
+        kind, count = happening
+        name = self.picked(which)
         happened = {"id": event, "event_type": kind, "data": data(kind, count)}
 
         def wanted() -> Answer:
@@ -125,15 +139,16 @@ class Holds(RuleBasedStateMachine):
 
     @rule(
         event=events,
-        kind=kinds,
-        count=tokens,
-        name=st.one_of(st.none(), holds),
+        happening=happenings,
+        which=st.one_of(st.none(), pick),
         final=st.booleans(),
         enforce=st.booleans(),
     )
     def record_an_event(
-        self, event: str, kind: str, count: int, name: str | None, final: bool, enforce: bool
+        self, event: str, happening: tuple[str, int], which: int | None, final: bool, enforce: bool
     ) -> None:
+        kind, count = happening
+        name = None if which is None else self.picked(which)
         happened = {"id": event, "event_type": kind, "data": data(kind, count)}
         self.ask(
             lambda: self.model.record(event, kind, count, name, final, enforce),
@@ -142,8 +157,9 @@ class Holds(RuleBasedStateMachine):
             ),
         )
 
-    @rule(name=holds)
-    def release(self, name: str) -> None:
+    @rule(which=pick)
+    def release(self, which: int) -> None:
+        name = self.picked(which)
         self.ask(lambda: self.model.release(name), lambda: self.real.release(name))
 
     @rule(name=debits, asset=assets, amount=amounts, sign=st.sampled_from([1, 1, -1]))
@@ -179,6 +195,10 @@ class Holds(RuleBasedStateMachine):
         before = self.everything()
         self.ask(model, real)
         assert self.everything() == before
+
+    def picked(self, which: int) -> str:
+        names = list(self.model.holds)
+        return names[which % len(names)] if names and which < 9 else "none"
 
     def adjust(self, name: str, asset: str, amount: int) -> None:
         fields = {"transaction_id": name, "asset": asset, "amount": major(amount)}

@@ -47,6 +47,8 @@ def _plain(image: str, token: str) -> list[dict[str, Any]]:
     large = {"volume_rate": "15", "package_size": 1_000_000, "max_amount": "0.01"}
     other = {"volume_rate": token, "package_size": 1_000_000, "min_amount": "0.000000007"}
     return [
+        # Listed first, so that it takes from the account that the next price would choose.
+        _price("Audit", "image", "unit", None, pricing=[_in("credits", {"unit_price": 25})]),
         _price(
             "Image",
             "image",
@@ -54,7 +56,6 @@ def _plain(image: str, token: str) -> list[dict[str, Any]]:
             None,
             pricing=[_in("credits", {"unit_price": 10}), _in("USD", {"unit_price": image})],
         ),
-        _price("Audit", "image", "unit", None, pricing=[_in("USD", {"unit_price": "0.000000001"})]),
         _price(
             "Tokens",
             "chat",

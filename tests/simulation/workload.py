@@ -180,7 +180,7 @@ class _Generator:
             "customer": self.customer(),
             "account_name": self.account(),
             "asset": self.random.choice(["USD", "EUR"]),
-            "amount": known.amount + Decimal("0.01"),
+            "amount": known.amount * 2,
         }
         if isinstance(known, Adjust):
             other["reason"] = self.random.choice(["gift", "other"])
