@@ -12,7 +12,7 @@ Reason = Literal["gift", "external_topup", "external_refund", "other"]
 PURPOSE_OF_REASON: dict[Reason, Purpose] = {
     "gift": "promotion",
     "external_topup": "paid",
-    "external_refund": "adjustment",
+    "external_refund": "paid",
     "other": "adjustment",
 }
 DEFAULT_PRIORITY = 100

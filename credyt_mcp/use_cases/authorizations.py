@@ -15,6 +15,7 @@ from credyt_mcp.domain.book import Authorization, CustomerRef
 from credyt_mcp.domain.money import Asset, from_units, to_units
 from credyt_mcp.domain.usage import UsageEvent
 from credyt_mcp.errors import InvalidRequest, NotFound, UnknownReference
+from credyt_mcp.ids import new_id
 from credyt_mcp.storage import assets, authorizations
 from credyt_mcp.use_cases.context import (
     AmountOrZero,
@@ -192,7 +193,7 @@ async def extend_authorization(billing: Billing, command: ExtendAuthorization) -
             command.authorization_id,
             amount=_units(command.amount, asset),
             lasts=None if command.expires_in is None else command.expires_in * _MICROS,
-            extension_id=command.extension_id,
+            extension_id=command.extension_id or _id_for_replay(command),
         )
     )
     return view(extended)
@@ -294,6 +295,12 @@ def view(done: Authorized) -> AuthorizationView:
         duplicate=done.repeated,
         warnings=done.warnings or None,
     )
+
+
+def _id_for_replay(command: ExtendAuthorization) -> str | None:
+    """An id where the caller gave none: the lane may replay a command whose COMMIT failed, and
+    must not hold the amount twice. A longer life given twice is the same life."""
+    return None if command.amount is None else new_id("ext")
 
 
 def _moment(authorization: Authorization) -> datetime | None:

@@ -86,6 +86,7 @@ class Holds(RuleBasedStateMachine):
             lambda: self.real.authorize(**fields),
         )
 
+    @precondition(lambda self: self.model.holds)
     @rule(
         which=pick,
         amount=st.one_of(st.just(0), amounts),
@@ -106,6 +107,7 @@ class Holds(RuleBasedStateMachine):
         )
         self.ask(*asked, repeatable=extension is not None)
 
+    @precondition(lambda self: self.model.holds)
     @rule(
         which=pick,
         amount=st.one_of(st.just(0), amounts),
@@ -120,6 +122,7 @@ class Holds(RuleBasedStateMachine):
             lambda: self.real.capture(authorization_id=name, **fields),
         )
 
+    @precondition(lambda self: self.model.holds)
     @rule(which=pick, event=events, happening=happenings, final=st.booleans())
     def capture_an_event(
         self, which: int, event: str, happening: tuple[str, int], final: bool
@@ -157,6 +160,7 @@ class Holds(RuleBasedStateMachine):
             ),
         )
 
+    @precondition(lambda self: self.model.holds)
     @rule(which=pick)
     def release(self, which: int) -> None:
         name = self.picked(which)

@@ -48,7 +48,7 @@ def _plain(image: str, token: str) -> list[dict[str, Any]]:
     other = {"volume_rate": token, "package_size": 1_000_000, "min_amount": "0.000000007"}
     return [
         # Listed first, so that it takes from the account that the next price would choose.
-        _price("Audit", "image", "unit", None, pricing=[_in("credits", {"unit_price": 25})]),
+        _price("Audit", "image", "unit", None, pricing=[_in("credits", {"unit_price": 4})]),
         _price(
             "Image",
             "image",

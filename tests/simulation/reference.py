@@ -18,7 +18,7 @@ from tests.simulation.reference_fees import chosen, options_of
 from tests.simulation.reference_prices import Refused, rounded
 from tests.simulation.reference_wallet import Customer, Grant
 
-PURPOSES = {"gift": "promotion", "external_topup": "paid"}
+PURPOSES = {"gift": "promotion", "external_topup": "paid", "external_refund": "paid"}
 SIDES = {"gift": "promotion", "external_topup": "funding", "external_refund": "funding"}
 GOOD_CARD = "4242424242424242"
 AHEAD, BACK = timedelta(minutes=5), timedelta(days=35)

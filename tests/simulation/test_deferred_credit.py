@@ -25,12 +25,8 @@ FUNDED_FROM = {
 @pytest.mark.parametrize("days", [0, 1])
 @pytest.mark.parametrize("reason", FUNDED_FROM)
 async def test_the_reason_of_a_credit_decides_which_account_funds_it(
-    call: Call, system: System, clock: FrozenClock, reason: str, days: int,
-    request: pytest.FixtureRequest,
-) -> None:  # fmt: skip
-    if (reason, days) == ("external_refund", 1):
-        because = "book._activate knows the grant's purpose only, and so funds it from adjustment"
-        request.applymarker(pytest.mark.xfail(reason=because, strict=True))
+    call: Call, system: System, clock: FrozenClock, reason: str, days: int
+) -> None:
     await a_wallet(call)
     credit = {"customer_id": "jane", "asset": "USD", "reason": reason}
     starts = NOW + timedelta(days=days)

@@ -156,8 +156,6 @@ class _Generator:
         if self.chance(0.6 if amount > 0 else 0.05):
             ends = self.now + self.random.choice([0, 1, 2, 4, 20, 60]) * timedelta(days=1, hours=1)
         reasons = ["gift", "gift", "external_topup", "external_refund", "other"]
-        if amount > 0 and starts is not None:
-            reasons.remove("external_refund")  # known to be wrong, see test_deferred_credit.py
         reason = self.random.choice(reasons)
         asset = "NOPE" if self.chance(0.03) else asset
         asked = Adjust(customer, self.new_id(), self.account(), asset, amount, reason, starts, ends)

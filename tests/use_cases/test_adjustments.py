@@ -169,7 +169,7 @@ async def test_reasons_become_purposes(call: Call) -> None:
     for reason, purpose in (
         ("gift", "promotion"),
         ("external_topup", "paid"),
-        ("external_refund", "adjustment"),
+        ("external_refund", "paid"),
         ("other", "adjustment"),
     ):
         await adjust(call, reason, 1, reason=reason)

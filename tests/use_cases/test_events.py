@@ -137,6 +137,18 @@ async def test_the_first_listed_asset_that_covers_the_fee_pays(call: Call) -> No
     ]
 
 
+async def test_what_an_event_owes_already_cannot_cover_its_next_fee(call: Call) -> None:
+    await credits_asset(call)
+    first, second = unit_price(6), unit_price(6)
+    second["name"] = "Also per image"
+    second["pricing"].append({"asset": "credits", "values": [{"unit_price": 100}]})
+    await a_product(call, first, second)
+    credit = [{"asset": "USD", "amount": 10}, {"asset": "credits", "amount": 500}]
+    await a_wallet(call, "studio", credit=credit)
+    await call(record_event, customer_id="jane", id="1", event_type="image")
+    assert await balances(call) == {"default:USD": Decimal(4), "default:credits": Decimal(400)}
+
+
 async def test_what_a_cheaper_tier_pays_back_goes_where_the_fees_came_from(call: Call) -> None:
     await credits_asset(call)
     price = unit_price(2)
