@@ -1,1 +1,1 @@
-"""Benchmarks: `python -m benchmarks`, or `make bench`. See docs/benchmarks.md for how to read them."""
+"""Benchmarks: `make bench`. See docs/benchmarks.md for how to read what they print."""

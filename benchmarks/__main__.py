@@ -40,8 +40,13 @@ def main(
     unknown = set(only or ()) - set(PARTS)
     if unknown:
         raise typer.BadParameter(f"not a part: {', '.join(sorted(unknown))}", param_hint="--only")
-    options = {"rows": rows, "customers": customers, "seconds": seconds, "rounds": rounds}
-    options["load generator"] = "wrk" if WRK else "benchmarks.client"
+    options = {
+        "rows": rows,
+        "customers": customers,
+        "seconds": seconds,
+        "rounds": rounds,
+        "load generator": "wrk" if WRK else "benchmarks.client",
+    }
     report = Report(machine.facts(), options)
     with tempfile.TemporaryDirectory(dir=folder, prefix="bench-") as place:
         bench = Bench(Path(place), report, progress, seconds, rounds, customers, rows)

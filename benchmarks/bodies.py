@@ -66,7 +66,7 @@ class Ids:
     def __call__(self) -> str:
         self._count += 1
         moment = f"{self._base + self._count // 8:012x}"
-        noise = f"{random.getrandbits(72):018x}"  # noqa: S311 - not a secret
+        noise = f"{random.getrandbits(72):018x}"
         return f"{moment[:8]}-{moment[8:]}-7{noise[:3]}-8{noise[3:6]}-{noise[6:]}"
 
 

@@ -11,6 +11,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
+from typing import cast
 from urllib.parse import urlsplit
 
 from benchmarks import bodies
@@ -42,8 +43,7 @@ class Connection(asyncio.Protocol):
         self.failed = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is none by inheritance
         self._send()
 
     def data_received(self, data: bytes) -> None:
@@ -88,8 +88,8 @@ async def run(url: str, seconds: float, load: Load) -> dict[str, float]:
         following = shared or holds(load.customers)
         _, protocol = await loop.create_connection(
             lambda following=following: Connection(following, head.encode(), times),  # type: ignore[misc]
-            address.hostname,
-            address.port,
+            address.hostname or "",
+            address.port or 80,
         )
         connections.append(protocol)
     await asyncio.sleep(seconds)

@@ -25,10 +25,7 @@ WRK = shutil.which("wrk")
 
 @dataclass(frozen=True)
 class Load:
-    """`kind` is one of `bodies.py`; customers is over how many wallets it goes (1: one hot one).
-
-    With `path`, the requests go there, whatever their kind: for the no-op.
-    """
+    """`kind` is one of `bodies.py`; `customers` is how many wallets it goes to (1: one hot one)."""
 
     kind: str
     clients: int

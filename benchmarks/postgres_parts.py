@@ -102,7 +102,7 @@ def _pgbench() -> str | None:
         bundled = [str(path) for path in sorted(found)]
     except ImportError:
         bundled = []
-    return next(iter(bundled), None) or shutil.which("pgbench")
+    return next(reversed(bundled), None) or shutil.which("pgbench")
 
 
 def _simple_update(program: str, bench: Bench, url: str) -> Measured:

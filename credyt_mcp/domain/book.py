@@ -336,6 +336,7 @@ class Book:
         grant.remaining = 0
         breakage = self.business_account(account.tenant_id, "breakage", account.asset)
         entries = [move(account, -remainder), move(breakage, remainder)]
+        self._watch(account)
         self._note("expiry", customer, account, grant, -remainder, moment, entries)
 
     def _note(

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import anyio
-
 from credyt_mcp.errors import Forbidden, Unauthorized
 from credyt_mcp.use_cases.keys import Caller, KeyRing
 
@@ -22,9 +20,7 @@ async def authenticate(keys: KeyRing, headers: Mapping[str, str]) -> Caller:
     if not key:
         raise Unauthorized("the request has no API key")
     key = key.strip()
-    caller = keys.remembered(key)
-    if caller is None:
-        caller = await anyio.to_thread.run_sync(keys.caller_of, key)
+    caller = await keys.caller(key)
     account = headers.get("x-credyt-account")
     if account is not None and account != caller.tenant.account_id:
         raise Forbidden("X-CREDYT-ACCOUNT names an account that is not this key's")

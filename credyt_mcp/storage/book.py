@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
+from operator import itemgetter
 from typing import Any, Protocol
 
 from credyt_mcp.domain.assets import currency
+from credyt_mcp.domain.authorizations import BringUpToDate
 from credyt_mcp.domain.book import Book, Count, Customer, CustomerRef, Event, SubscribedVersion
 from credyt_mcp.domain.ledger import BUSINESS, Account, AccountKind
 from credyt_mcp.domain.money import Asset
@@ -39,6 +41,7 @@ from credyt_mcp.storage.book_rows import (
 )
 from credyt_mcp.storage.lane_connection import LaneConnection, table_of
 from credyt_mcp.storage.rate_cards import RateCards
+from credyt_mcp.storage.remembered_wallets import RememberedWallets
 
 CUSTOMERS = table_of(tables.CustomerRow)
 ACCOUNTS = table_of(ledger_tables.LedgerAccountRow)
@@ -71,7 +74,8 @@ class BookStore:
     """Opens and writes books over one lane connection.
 
     What it remembers between batches never changes once committed: assets, published versions,
-    ids of the tenant's own accounts. `forget` drops it all after a rollback.
+    ids of the tenant's own accounts; and, where it can tell that nobody else has written, wallets.
+    `forget` drops it all after a rollback.
     """
 
     def __init__(self, connection: LaneConnection) -> None:
@@ -82,6 +86,7 @@ class BookStore:
         self._assets: dict[tuple[int, str], Asset] = {}
         self._business: dict[tuple[int, AccountKind, str], Account] = {}
         self._rate_cards = RateCards(self.connection, self.find_asset)
+        self._wallets = RememberedWallets()
 
     def find_asset(self, tenant_id: int, code: str) -> Asset | None:
         """The currency or custom asset of that code, in any case."""
@@ -97,10 +102,16 @@ class BookStore:
         """A book with all that `commands` may look at; locks their wallets."""
         book = Book(now, self.find_asset)
         book.business = dict(self._business)
-        self._load_customers(book, {command.ref for command in commands})
+        if self.connection.others_wrote():
+            self._wallets.forget()
+        unknown = self._wallets.open(book, {command.ref for command in commands})
+        known = {customer.id: customer for customer in book.customers.values()}
+        if unknown:
+            self._load_customers(book, unknown, known)
         customers = list({customer.id: customer for customer in book.customers.values()}.values())
-        self._load_accounts(book, customers)
-        self._load_versions(customers)
+        fresh = [customer for customer in customers if customer.id not in known]
+        self._load_accounts(book, fresh)
+        self._load_versions(fresh)
         self._load_repeats(book, commands, customers)
         self._load_authorizations(book, commands, customers)
         self._load_top_ups(book, commands)
@@ -112,14 +123,19 @@ class BookStore:
     def save(self, book: Book) -> None:
         """Write what the commands changed. The book's new rows get their ids here."""
         self._save_accounts(book)
-        self._save_records(book)
-        self._update(ACCOUNTS, ("id",), changed_accounts(book))
-        self._update(GRANTS, ("id",), changed_grants(book))
-        self._update(TOP_UPS, ("id",), changed_top_ups(book))
-        self._update(AUTHORIZATIONS, ("id",), changed_authorizations(book))
-        self._save_counts(book)
+        with self.connection.together():
+            self._save_records(book)
+            self._update(ACCOUNTS, ("id",), changed_accounts(book))
+            self._update(GRANTS, ("id",), changed_grants(book))
+            self._update(TOP_UPS, ("id",), changed_top_ups(book))
+            self._update(AUTHORIZATIONS, ("id",), changed_authorizations(book))
+            self._save_counts(book)
+        if self.connection.knows_others:
+            self._wallets.keep(book)
 
-    def _load_customers(self, book: Book, refs: set[CustomerRef]) -> None:
+    def _load_customers(
+        self, book: Book, refs: set[CustomerRef], known: dict[int, Customer]
+    ) -> None:
         found: dict[CustomerRef, dict[str, Any]] = {}
         for column in ("public_id", "external_id"):
             # Several may name one customer by the same word: see the ways to build a CustomerRef.
@@ -132,7 +148,7 @@ class BookStore:
                 found |= dict.fromkeys(named[row["tenant_id"], row[column]], row)
         found |= self._by_authorization(refs)
         self.connection.lock_customers([row["id"] for row in found.values()])
-        by_id: dict[int, Customer] = {}
+        by_id = dict(known)
         for ref, row in found.items():
             book.customers[ref] = by_id.setdefault(
                 row["id"], Customer(row["id"], row["tenant_id"], row["public_id"], ())
@@ -158,9 +174,14 @@ class BookStore:
         """Those that commands name, and those that are due, which `bring_up_to_date` closes."""
         accounts = {a.id: a for customer in customers for a in customer.accounts.values()}
         owners = {customer.id: customer for customer in customers}
+        swept = {
+            book.customers[command.ref].id
+            for command in commands
+            if isinstance(command, BringUpToDate) and command.ref in book.customers
+        }
         keys = {key for command in commands for key in getattr(command, "authorization_keys", ())}
         rows = self._find(AUTHORIZATIONS, ("tenant_id", "key"), sorted(keys))
-        due = [(customer.tenant_id, customer.id, book.now) for customer in customers]
+        due = [(c.tenant_id, c.id, book.now) for c in customers if _may_hold(c, swept)]
         rows += self._find(
             AUTHORIZATIONS, ("tenant_id", "customer_id"), due, "status = 'open'", "expires_at"
         )
@@ -190,12 +211,13 @@ class BookStore:
         keys = [(customer.tenant_id, customer.id) for customer in customers]
         rows = self._find(SUBSCRIBED, ("tenant_id", "customer_id"), keys)
         cards = self._rate_cards.get({row["version_id"] for row in rows})
-        for customer in customers:
-            customer.versions = tuple(
+        stretches: dict[int, list[SubscribedVersion]] = {}
+        for row in sorted(rows, key=itemgetter("id")):
+            stretches.setdefault(row["customer_id"], []).append(
                 SubscribedVersion(cards[row["version_id"]], row["from_at"], row["until_at"])
-                for row in sorted(rows, key=lambda row: row["id"])
-                if row["customer_id"] == customer.id
             )
+        for customer in customers:
+            customer.versions = tuple(stretches.get(customer.id, ()))
 
     def _load_repeats(
         self, book: Book, commands: Sequence[Command], customers: list[Customer]
@@ -224,7 +246,8 @@ class BookStore:
             if customer is not None:
                 for event in getattr(command, "priced_events", ()):
                     for key in counter_keys(customer, event):
-                        wanted[customer.tenant_id, customer.id, key] = customer
+                        if key not in customer.counts:
+                            wanted[customer.tenant_id, customer.id, key] = customer
         for row in self._find(COUNTERS, ("tenant_id", "customer_id", "key"), sorted(wanted)):
             owner = wanted[row["tenant_id"], row["customer_id"], row["key"]]
             owner.counts[row["key"]] = Count(Decimal(row["units"]), Decimal(row["volume"]))
@@ -310,6 +333,11 @@ class BookStore:
     def _update(self, table: Any, by: tuple[str, ...], rows: list[dict[str, Any]]) -> None:
         if rows:
             self.connection.update(table, by, rows)
+
+
+def _may_hold(customer: Customer, swept: set[int]) -> bool:
+    """Whether it is worth looking for holds that are due. One of nothing is closed by a sweep."""
+    return customer.id in swept or any(account.held for account in customer.accounts.values())
 
 
 def _business_key(account: Account) -> tuple[int, AccountKind, str]:

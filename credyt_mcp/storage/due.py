@@ -16,6 +16,7 @@ def wallets(session: Session, now: datetime, limit: int) -> list[CustomerRef]:
     holds = (
         select(AuthorizationRow.customer_id)
         .where(AuthorizationRow.status == "open", col(AuthorizationRow.expires_at) <= now)
+        .distinct()
         .limit(limit)
     )
     expired, started = col(GrantRow.expires_at) <= now, col(GrantRow.effective_at) <= now
@@ -23,6 +24,7 @@ def wallets(session: Session, now: datetime, limit: int) -> list[CustomerRef]:
         select(LedgerAccountRow.customer_id)
         .join(GrantRow, col(GrantRow.account_id) == col(LedgerAccountRow.id))
         .where(col(GrantRow.remaining) > 0, expired | ((col(GrantRow.booked) == 0) & started))
+        .distinct()
         .limit(limit)
     )
     due = {*session.exec(holds), *session.exec(credit)}

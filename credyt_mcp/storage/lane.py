@@ -86,8 +86,8 @@ class Lane:
         queue = self._bulky if len(command.keys) > BULKY else self._single
         queue.append(_Waiting(command, answer))
         self._wake.set()
-        # A caller that goes away must not take the answer from a command under way.
-        return await asyncio.shield(answer)
+        # A caller that goes away cancels this future alone; the command goes on, see `_answer`.
+        return await answer
 
     async def close(self) -> None:
         """Answer everything accepted, then stop."""
@@ -104,7 +104,7 @@ class Lane:
             # Nobody may wait for ever on a lane that is gone.
             for waiting in (*self._single, *self._bulky):
                 error = Overloaded("the write lane is down")
-                self._answer(waiting.answer, Outcome(error=error))
+                _answer(waiting.answer, Outcome(error=error))
 
     async def _serve_forever(self) -> None:
         while True:
@@ -122,21 +122,9 @@ class Lane:
             return
         outcomes = await self._attempt([waiting.command for waiting in batch])
         self.metrics.batch_size.observe(len(batch))
+        self.metrics.count(outcome.error for outcome in outcomes)
         for waiting, outcome in zip(batch, outcomes, strict=True):
-            self._answer(waiting.answer, outcome)
-
-    def _answer(self, answer: asyncio.Future[Any], outcome: Outcome) -> None:
-        error = outcome.error
-        kind = (
-            "done" if error is None else "refused" if isinstance(error, CredytError) else "failed"
-        )
-        self.metrics.commands.labels(kind).inc()
-        if answer.done():
-            return
-        if error is not None:
-            answer.set_exception(error)
-        else:
-            answer.set_result(outcome.result)
+            _answer(waiting.answer, outcome)
 
     async def _attempt(self, commands: list[Command]) -> list[Outcome]:
         """Outcomes of a batch, committed; never raises.
@@ -230,3 +218,12 @@ class Lane:
 
     async def _in_thread(self, function: Callable[..., Any], *arguments: Any) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._thread, function, *arguments)
+
+
+def _answer(answer: asyncio.Future[Any], outcome: Outcome) -> None:
+    if answer.done():  # its caller went away
+        return
+    if outcome.error is not None:
+        answer.set_exception(outcome.error)
+    else:
+        answer.set_result(outcome.result)

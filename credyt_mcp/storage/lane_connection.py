@@ -9,6 +9,7 @@ from __future__ import annotations
 import sqlite3
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from typing import Any, ClassVar
 
@@ -30,14 +31,32 @@ SQLITE_PRAGMAS = (
 )
 
 
+POSTGRES_NEVER = ("seqscan", "bitmapscan", "hashjoin", "mergejoin")
+"""The lane looks rows up by key, a few at a time. What is best for that never changes, but a plan
+made while a table was empty would be kept while it grows."""
+
+
 class LaneConnection(ABC):
     """A driver-level connection with the statements the lane needs, all of them set-wise."""
 
     blocks: ClassVar[bool]
     """Whether statements wait on a network, and so may not run on the event loop."""
 
+    knows_others: ClassVar[bool]
+    """Whether it can tell that another connection has written."""
+
+    @abstractmethod
+    def others_wrote(self) -> bool:
+        """Whether another connection may have written since this was asked last. Ask inside the
+        transaction."""
+
     @abstractmethod
     def execute(self, sql: str) -> None: ...
+
+    @abstractmethod
+    def together(self) -> AbstractContextManager[Any]:
+        """Within the block, statements whose results nobody reads need not be waited for one by
+        one; an error of theirs is raised at its end at the latest."""
 
     @abstractmethod
     def commit(self) -> None: ...
@@ -88,17 +107,26 @@ class LaneConnection(ABC):
 
 class SqliteLaneConnection(LaneConnection):
     blocks = False
+    knows_others = True
+    _version = -1
 
     def __init__(self, url: URL) -> None:
         self._connection = sqlite3.connect(
             url.database or "", isolation_level=None, check_same_thread=False
         )
-        self._connection.row_factory = sqlite3.Row
         for pragma in SQLITE_PRAGMAS:
             self._connection.execute(pragma)
 
+    def others_wrote(self) -> bool:
+        before = self._version
+        self._version = self._connection.execute("PRAGMA data_version").fetchone()[0]
+        return self._version != before
+
     def execute(self, sql: str) -> None:
         self._connection.execute(sql)
+
+    def together(self) -> AbstractContextManager[Any]:
+        return nullcontext()
 
     def begin(self) -> None:
         self._connection.execute("BEGIN IMMEDIATE")
@@ -121,8 +149,13 @@ class SqliteLaneConnection(LaneConnection):
         matches = " AND ".join(f"{column} = ?" for column in by)
         narrower = f"{where and f' AND {where}'}{at_most and f' AND {at_most} <= ?'}"
         sql = f"SELECT * FROM {table.name} WHERE {matches}{narrower}"  # noqa: S608 - names come from our own tables
-        execute = self._connection.execute
-        return [dict(row) for key in keys for row in execute(sql, key)]
+        cursor, found = self._connection.cursor(), list[tuple[Any, ...]]()
+        for key in keys:
+            found += cursor.execute(sql, key).fetchall()
+        if not found:
+            return []
+        names = [column[0] for column in cursor.description]
+        return [dict(zip(names, row, strict=True)) for row in found]
 
     def lock_customers(self, ids: Sequence[int]) -> None:
         """BEGIN IMMEDIATE has locked the whole file."""
@@ -166,16 +199,28 @@ class PostgresLaneConnection(LaneConnection):
     more. Look-ups are LATERAL, since `= ANY` was seen to scan every key of a tenant."""
 
     blocks = True
+    knows_others = False
+
+    def others_wrote(self) -> bool:
+        return True
 
     def __init__(self, url: URL) -> None:
         self._conninfo = url.set(drivername="postgresql").render_as_string(hide_password=False)
         self._connection = self._connect()
 
     def _connect(self) -> psycopg.Connection[dict[str, Any]]:
-        return psycopg.connect(self._conninfo, autocommit=True, row_factory=psycopg.rows.dict_row)
+        connection = psycopg.connect(
+            self._conninfo, autocommit=True, row_factory=psycopg.rows.dict_row
+        )
+        for kind in POSTGRES_NEVER:
+            connection.execute(f"SET enable_{kind} = off".encode())
+        return connection
 
     def execute(self, sql: str) -> None:
         self._connection.execute(sql.encode())
+
+    def together(self) -> AbstractContextManager[Any]:
+        return self._connection.pipeline()
 
     def begin(self) -> None:
         if self._connection.closed:
@@ -221,10 +266,13 @@ class PostgresLaneConnection(LaneConnection):
         self._run(_postgres_update(table, by, tuple(rows[0])), rows)
 
     def next_ids(self, count: int) -> list[int]:
+        # One text: hundreds of rows of one number cost more than all the other reads of a batch.
         taken = self._connection.execute(
-            "SELECT nextval('lane_ids') AS id FROM generate_series(1, %s)", (count,)
-        )
-        return [row["id"] for row in taken]
+            "SELECT string_agg(nextval('lane_ids')::text, ',') AS ids FROM generate_series(1, %s)",
+            (count,),
+        ).fetchone()
+        assert taken is not None
+        return [int(one) for one in taken["ids"].split(",")]
 
     def close(self) -> None:
         self._connection.close()

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter as Tally
+from collections.abc import Callable, Iterable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from credyt_mcp.errors import CredytError
 
 _SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
@@ -37,3 +40,14 @@ class LaneMetrics:
         self.replays = Counter(
             "credyt_lane_replays", "Batches that failed and were replayed", registry=registry
         )
+
+    def count(self, errors: Iterable[BaseException | None]) -> None:
+        """Count a batch's commands by the error each was answered with, if any."""
+        for outcome, number in Tally(_outcome(error) for error in errors).items():
+            self.commands.labels(outcome).inc(number)
+
+
+def _outcome(error: BaseException | None) -> str:
+    if error is None:
+        return "done"
+    return "refused" if isinstance(error, CredytError) else "failed"

@@ -28,6 +28,10 @@ class PublishedPrices:
         self._database = database
         self._known: dict[int, PublishedPrice] = {}
 
+    def has(self, price_ids: Iterable[int]) -> bool:
+        """Whether `get` answers without the database."""
+        return all(price_id in self._known for price_id in price_ids)
+
     def get(self, price_ids: Iterable[int]) -> dict[int, PublishedPrice]:
         """The prices of recorded fees, by database id."""
         missing = set(price_ids) - self._known.keys()

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import anyio
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, func, or_, select
 
+from credyt_mcp.storage.database import Database
 from credyt_mcp.storage.tables import VendorRow
+
+KNOWN_MAX = 10_000
 
 
 def find(session: Session, tenant_id: int, name: str) -> VendorRow | None:
@@ -39,3 +43,28 @@ def page(
     total = session.exec(select(func.count()).select_from(VendorRow).where(*conditions)).one()
     newest = select(VendorRow).where(*conditions).order_by(col(VendorRow.id).desc())
     return list(session.exec(newest.offset(offset).limit(limit))), total
+
+
+class KnownVendors:
+    """Vendors as costs name them: both ids by either. Read once and kept, since neither changes
+    and no vendor is deleted; an unknown name is asked for again."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._known: dict[tuple[int, str], tuple[str, str | None]] = {}
+
+    async def get(self, tenant_id: int, names: set[str]) -> dict[str, tuple[str, str | None]]:
+        """Public and external id of those of `names` that exist."""
+        if any((tenant_id, name) not in self._known for name in names):
+            await anyio.to_thread.run_sync(self._read, tenant_id, names)
+        known = {name: self._known.get((tenant_id, name)) for name in names}
+        return {name: ids for name, ids in known.items() if ids is not None}
+
+    def _read(self, tenant_id: int, names: set[str]) -> None:
+        if len(self._known) > KNOWN_MAX:
+            self._known.clear()
+        with self._database.read() as session:
+            for name in names:
+                row = find(session, tenant_id, name)
+                if row is not None:
+                    self._known[tenant_id, name] = (row.public_id, row.external_id)

@@ -10,6 +10,7 @@ import anyio
 from pydantic import Field, model_validator
 
 from credyt_mcp.clock import from_micros, to_micros
+from credyt_mcp.domain.assets import currency
 from credyt_mcp.domain.authorizations import Authorize, Authorized, CaptureAmount, Extend, Release
 from credyt_mcp.domain.book import Authorization, CustomerRef
 from credyt_mcp.domain.money import Asset, from_units, to_units
@@ -160,7 +161,7 @@ async def authorize_usage(billing: Billing, command: AuthorizeUsage) -> Authoriz
     if command.customer_id is None and command.customer_external_id is None:
         raise InvalidRequest("customer_id", "is required, or customer_external_id")
     external = command.customer_external_id if command.customer_id is None else command.customer_id
-    asset, units = await anyio.to_thread.run_sync(_amount, billing, command)
+    asset, units = await _amount(billing, command)
     asked = command.model_dump(
         include={"event_type", "data", "amount", "asset", "account_name"}, exclude_none=True
     )
@@ -314,14 +315,22 @@ def _estimated(billing: Billing, command: AuthorizeUsage) -> UsageEvent | None:
     return UsageEvent(command.id, command.event_type, now, data=command.data)
 
 
-def _amount(billing: Billing, command: AuthorizeUsage) -> _Priced:
+async def _amount(billing: Billing, command: AuthorizeUsage) -> _Priced:
     if command.amount is None:
         return _Priced(None, 0)
-    with billing.database.read() as session:
-        asset = assets.find(session, billing.tenant.id, command.asset)
+    # A currency needs no thread to look it up.
+    asset = currency(command.asset)
     if asset is None:
-        raise UnknownReference("asset", f"there is no asset '{command.asset}'")
+        asset = await anyio.to_thread.run_sync(_custom_asset, billing, command.asset)
     return _Priced(asset, to_units(command.amount, asset))
+
+
+def _custom_asset(billing: Billing, code: str) -> Asset:
+    with billing.database.read() as session:
+        asset = assets.find(session, billing.tenant.id, code)
+    if asset is None:
+        raise UnknownReference("asset", f"there is no asset '{code}'")
+    return asset
 
 
 def _held_asset(billing: Billing, authorization_id: str) -> Asset | None:

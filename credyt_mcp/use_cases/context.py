@@ -34,6 +34,7 @@ from credyt_mcp.settings import Settings
 from credyt_mcp.storage.database import Database
 from credyt_mcp.storage.lane import Lane
 from credyt_mcp.storage.published_prices import PublishedPrices
+from credyt_mcp.storage.vendors import KnownVendors
 
 C = TypeVar("C")
 R = TypeVar("R")
@@ -58,6 +59,7 @@ class Billing:
     database: Database
     lane: Lane
     prices: PublishedPrices
+    vendors: KnownVendors
     payments: PaymentProvider
     tenant: Tenant
     actor: str = "local"

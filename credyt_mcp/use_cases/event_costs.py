@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import anyio
-
 from credyt_mcp.domain.assets import currency
 from credyt_mcp.domain.money import to_units
 from credyt_mcp.errors import InvalidRequest, UnknownReference
-from credyt_mcp.storage import vendors
 from credyt_mcp.use_cases.context import Billing
 from credyt_mcp.use_cases.usage_fields import Cost, UsageEventFields
 
@@ -26,18 +23,8 @@ async def stored_costs(
     if not any(event.costs for event in given):
         return [None] * len(given)
     named = {_vendor(cost) for event in given for cost in event.costs or ()}
-    ids = await anyio.to_thread.run_sync(_find, billing, {name for name in named if name})
+    ids = await billing.vendors.get(billing.tenant.id, {name for name in named if name})
     return [_stored(event.costs, index, ids) for index, event in enumerate(given)]
-
-
-def _find(billing: Billing, named: set[str]) -> dict[str, tuple[str, str | None]]:
-    found = {}
-    with billing.database.read() as session:
-        for name in named:
-            row = vendors.find(session, billing.tenant.id, name)
-            if row is not None:
-                found[name] = (row.public_id, row.external_id)
-    return found
 
 
 def _stored(

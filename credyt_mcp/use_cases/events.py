@@ -11,7 +11,7 @@ from pydantic import Field
 
 from credyt_mcp.domain.book import CustomerRef
 from credyt_mcp.domain.money import from_units
-from credyt_mcp.domain.usage import EventOutcome, UsageRecorded
+from credyt_mcp.domain.usage import EventOutcome, StoredFee, UsageRecorded
 from credyt_mcp.errors import InvalidRequest, NotFound, TooMany
 from credyt_mcp.ids import client_id_of
 from credyt_mcp.storage import events
@@ -182,7 +182,10 @@ async def record_event(billing: Billing, command: RecordEvent) -> EventRecorded:
         raise error.renamed("", without="events[0].") from None
     outcome: EventOutcome = recorded.outcomes[0]
     fees = outcome.event.fees or []
-    described = await anyio.to_thread.run_sync(fees_of, billing, outcome.event.id, fees)
+    if billing.prices.has(StoredFee(*fee).price for fee in fees):
+        described = fees_of(billing, outcome.event.id, fees)
+    else:
+        described = await anyio.to_thread.run_sync(fees_of, billing, outcome.event.id, fees)
     return EventRecorded(
         event_id=command.id,
         duplicate=outcome.duplicate,

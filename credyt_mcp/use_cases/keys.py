@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from datetime import datetime
 from typing import Literal, NamedTuple
+
+import anyio
 
 from credyt_mcp.clock import Clock
 from credyt_mcp.errors import InvalidRequest, NotFound, Unauthorized
@@ -49,11 +52,24 @@ class KeyRing:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._known: dict[bytes, tuple[Caller, float]] = {}
+        self._asking: dict[str, asyncio.Task[Caller]] = {}
 
     def remembered(self, key: str) -> Caller | None:
         """The caller, if it was asked for a moment ago: no database, safe on the event loop."""
         caller, until = self._known.get(secret_hash(key), (None, 0.0))
         return caller if until > time.monotonic() else None
+
+    async def caller(self, key: str) -> Caller:
+        """The caller, asked for once however many requests wait to know; raises as `caller_of`."""
+        known = self.remembered(key)
+        if known is not None:
+            return known
+        asking = self._asking.get(key)
+        if asking is None:
+            asking = asyncio.create_task(anyio.to_thread.run_sync(self.caller_of, key))
+            self._asking[key] = asking
+            asking.add_done_callback(lambda _: self._asking.pop(key))
+        return await asyncio.shield(asking)
 
     def caller_of(self, key: str) -> Caller:
         """Raises Unauthorized for a key that is unknown or revoked."""

@@ -30,7 +30,7 @@ async def keep_sweeping(billing: Billing) -> NoReturn:
     """Sweep now and then, until cancelled. A failure is logged and tried again."""
     while True:
         try:
-            while await sweep(billing) == AT_ONCE:
+            while await sweep(billing) >= AT_ONCE:
                 pass
         except Exception:
             log.exception("a sweep failed")

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from pydantic import ValidationError
-from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.routing import compile_path
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -105,11 +104,14 @@ class HotFirst:
         if route is None:
             await self._app(scope, receive, send)
             return
-        answer = await self._answered(route, parts, Headers(scope=scope), receive)
+        # A plain dict: Starlette's reads its list for each look. The first of a name counts.
+        given = reversed(scope["headers"])
+        headers = {name.decode("latin-1"): text.decode("latin-1") for name, text in given}
+        answer = await self._answered(route, parts, headers, receive)
         await answer(scope, receive, send)
 
     async def _answered(
-        self, route: HotRoute, parts: dict[str, str], headers: Headers, receive: Receive
+        self, route: HotRoute, parts: dict[str, str], headers: dict[str, str], receive: Receive
     ) -> Response:
         try:
             caller = await authenticate(self._keys, headers)

@@ -232,7 +232,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("tenant_id", "key"),
     )
-    op.create_index("events_customer", "events", ["tenant_id", "customer_id", "id"])
+    op.create_index("events_customer", "events", ["customer_id", "id"])
     op.create_table(
         "period_counters",
         sa.Column("tenant_id", sa.Integer(), nullable=False),
