@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, OperationalError
 from sqlmodel import Session
@@ -30,6 +30,10 @@ try:
     import fcntl
 except ImportError:  # Windows has no flock: there one process serves one file
     fcntl = None  # type: ignore[assignment]
+
+
+START_LOCK = 0x43524459
+"""An arbitrary number that all our processes know: the Postgres advisory lock for starting."""
 
 
 class Database:
@@ -64,13 +68,21 @@ class Database:
             yield session
 
     @contextmanager
-    def write(self) -> Iterator[Session]:
-        """A session whose work is one transaction: leaving commits, an exception rolls back."""
+    def write(self, *, alone: bool = False) -> Iterator[Session]:
+        """A session whose work is one transaction: leaving commits, an exception rolls back.
+
+        `alone` admits one such session at a time in the whole database, for what several processes
+        would otherwise create twice when they start together.
+        """
         with (
             self.gate,
             self.engine.connect().execution_options(writes=True) as connection,
             Session(connection, expire_on_commit=False) as session,
         ):
+            if alone and not self.is_sqlite:
+                session.connection().execute(
+                    text("SELECT pg_advisory_xact_lock(:key)"), {"key": START_LOCK}
+                )
             yield session
             session.commit()
 

@@ -10,18 +10,16 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
-from credyt_mcp.storage.database import Database
+from credyt_mcp.storage.database import START_LOCK, Database
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
-_UPGRADE_LOCK = 0x43524459
-"""An arbitrary number all our processes know: the Postgres advisory lock for upgrades."""
 
 
 def upgrade(database: Database, revision: str = "head") -> None:
     """Create or upgrade the schema; does nothing when it is current."""
     with database.gate, database.connect().execution_options(writes=True) as connection:
         if not database.is_sqlite:
-            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _UPGRADE_LOCK})
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": START_LOCK})
         config = _config()
         config.attributes["connection"] = connection
         command.upgrade(config, revision)

@@ -146,8 +146,6 @@ def create_asset(billing: Billing, command: CreateAsset) -> AssetCreated:
     now = billing.now()
     starting = [_starting(index, rate) for index, rate in enumerate(command.rates)]
     with billing.database.write() as session:
-        if assets.get(session, billing.tenant.id, command.code) is not None:
-            raise Conflict(f"an asset with code '{command.code}' exists already")
         row = AssetRow(
             tenant_id=billing.tenant.id,
             code=command.code,
@@ -159,8 +157,8 @@ def create_asset(billing: Billing, command: CreateAsset) -> AssetCreated:
             symbol=command.symbol,
             created_at=now,
         )
-        session.add(row)
-        session.flush()
+        if not assets.add(session, row):
+            raise Conflict(f"an asset with code '{command.code}' exists already")
         for source, rate in starting:
             assets.add_rate(session, row, source.code, rate, now, None, now)
     return AssetCreated(code=command.code, created_at=now)

@@ -91,7 +91,7 @@ def as_tenant(row: TenantRow) -> Tenant:
 
 def default_tenant(database: Database, clock: Clock, environment: Environment) -> Tenant:
     """The default account in that environment; both are made on first use."""
-    with database.write() as session:
+    with database.write(alone=True) as session:
         first = tenants.first_account(session)
         account_id = first.account_id if first else new_id("acc")
         for name in ("test", "live"):
@@ -117,7 +117,7 @@ def admit_key(database: Database, clock: Clock, tenant: Tenant, key: str) -> Non
     """
     if not key.startswith("key_"):
         raise InvalidRequest("CREDYT_API_KEY", "must start with key_")
-    with database.write() as session:
+    with database.write(alone=True) as session:
         if not tenants.key_known(session, secret_hash(key)):
             tenants.add_key(
                 session,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import typing
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -33,7 +34,7 @@ from tests.conftest import NOW
 from tests.samples import a_product, a_wallet, credits_asset, unit_price, volume_price
 
 Account = tuple[int, int]
-Hold = tuple[str, list[tuple[str, int, int, int]], bool, bool]
+Hold = tuple[str, int, list[tuple[str, int, int, int]], bool, bool]
 
 
 def thousandths(amount: Decimal) -> int:
@@ -99,6 +100,7 @@ class RealWallet:
 
     def __init__(self, opened: House, customer: str) -> None:
         self.house, self.customer = opened, customer
+        self.opened_at = opened.clock.now()
 
     def ask(self, use_case: Any, **fields: Any) -> Answer:
         """`done`, `repeated` or the code of the refusal; the facts of a denial."""
@@ -141,7 +143,8 @@ class RealWallet:
         legs = [
             (leg.asset, *map(thousandths, (leg.amount, leg.held, leg.captured))) for leg in holds
         ]
-        return found.status, legs, bool(found.exceeded), bool(found.late)
+        expires = (found.expires_at - self.opened_at) // timedelta(seconds=1)
+        return found.status, expires, legs, bool(found.exceeded), bool(found.late)
 
     def problems(self) -> list[str]:
         problems: list[str] = self._read(verify_ledger).problems

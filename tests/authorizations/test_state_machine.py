@@ -52,19 +52,24 @@ debits = st.sampled_from(["t1", "t2", "t3", "t4"])
 assets = st.sampled_from([USD, USD, CREDITS])
 happenings = st.builds(counted, st.sampled_from(list(PRICES)), st.sampled_from([0, 3, 9]))
 amounts = st.sampled_from([1, 500, 1000, 2500, 4000, 20_000])
-durations = st.sampled_from([1, 30, 60, 900])
+durations = st.sampled_from([900, 600, 60, 30])
 
 
 class Holds(RuleBasedStateMachine):
     house: House
 
-    @initialize(usd=st.sampled_from([5000, 0, 20_000]), gold=st.sampled_from([0, 12_000]))
-    def open(self, usd: int, gold: int) -> None:
+    @initialize(
+        usd=st.sampled_from([5000, 0, 20_000]),
+        gold=st.sampled_from([0, 12_000]),
+        hard=st.booleans(),
+    )
+    def open(self, usd: int, gold: int, hard: bool) -> None:
         self.model, self.real = Wallet(), self.house.customer()
         self.done: list[Request] = []
         for asset, amount in ((USD, usd), (CREDITS, gold)):
             if amount:
                 self.adjust(f"start-{asset}", asset, amount)
+            self.change_the_limits(asset, 0, hard)
 
     @rule(name=holds, asset=assets, amount=amounts, lasts=durations)
     def authorize_an_amount(self, name: str, asset: str, amount: int, lasts: int) -> None:
@@ -181,7 +186,7 @@ class Holds(RuleBasedStateMachine):
         answer = self.real.limit(asset, overdraft_limit=major(overdraft), hard_limit=hard)
         assert answer == ("done", {})
 
-    @rule(seconds=st.sampled_from([1, 29, 30, 60, 900]))
+    @rule(seconds=st.sampled_from([1, 29, 30, 60, 30, 1, 900]))
     def time_passes(self, seconds: int) -> None:
         self.model.pass_time(seconds)
         self.house.clock.advance(timedelta(seconds=seconds))
@@ -250,6 +255,7 @@ class Holds(RuleBasedStateMachine):
             {
                 name: (
                     hold.status,
+                    hold.expires,
                     [
                         (asset, leg.authorized, leg.held, leg.captured)
                         for asset, leg in hold.legs.items()

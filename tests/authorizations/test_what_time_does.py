@@ -10,7 +10,11 @@ from credyt_mcp.app import System
 from credyt_mcp.clock import FrozenClock
 from credyt_mcp.use_cases import sweeping
 from credyt_mcp.use_cases.adjustments import create_adjustment
-from credyt_mcp.use_cases.authorizations import authorize_usage, capture_authorization
+from credyt_mcp.use_cases.authorizations import (
+    authorize_usage,
+    capture_authorization,
+    extend_authorization,
+)
 from credyt_mcp.use_cases.ledger import verify_ledger
 from credyt_mcp.use_cases.limits import set_wallet_limits
 from credyt_mcp.use_cases.notices import list_notices
@@ -68,3 +72,11 @@ async def test_one_customer_with_many_due_holds_does_not_keep_others_from_being_
     assert await sweeping.sweep(system.billing) == 2
     assert await sweeping.sweep(system.billing) == 0
     assert (await call(verify_ledger)).ok
+
+
+async def test_an_extension_never_makes_a_hold_end_earlier(call: Call) -> None:
+    await a_wallet(call, credit=1)
+    await call(authorize_usage, id="a1", customer_id="jane", amount=1, expires_in=900)
+    for seconds, until in ((60, 900), (1200, 1200)):
+        held = await call(extend_authorization, authorization_id="a1", expires_in=seconds)
+        assert held.expires_at == NOW + timedelta(seconds=until)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -66,6 +67,13 @@ async def test_a_code_is_taken_in_any_case_and_by_every_currency(call: Call) -> 
         with pytest.raises(Conflict):
             await call(create_asset, **{**CREDITS, "code": code})
     assert [item.code for item in (await call(list_assets)).items] == ["credits"]
+
+
+async def test_of_many_who_create_a_code_at_once_one_does(call: Call) -> None:
+    answers = await asyncio.gather(
+        *(call(create_asset, **CREDITS) for _ in range(8)), return_exceptions=True
+    )
+    assert sum(isinstance(answer, Conflict) for answer in answers) == 7
 
 
 async def test_what_cannot_be_quoted_says_why(call: Call) -> None:
