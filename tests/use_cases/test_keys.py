@@ -44,7 +44,7 @@ def test_processes_that_start_at_once_share_one_account_and_one_key(
     database.close()
 
 
-def test_a_key_opens_its_environment_until_it_is_revoked(
+async def test_a_key_opens_its_environment_until_it_is_revoked(
     system: System, clock: FrozenClock
 ) -> None:
     database = system.billing.database
@@ -59,6 +59,6 @@ def test_a_key_opens_its_environment_until_it_is_revoked(
         KeyRing(database).caller_of(made.key)
 
 
-def test_a_configured_key_must_look_like_one(system: System, clock: FrozenClock) -> None:
+async def test_a_configured_key_must_look_like_one(system: System, clock: FrozenClock) -> None:
     with pytest.raises(InvalidRequest, match="key_"):
         admit_key(system.billing.database, clock, system.billing.tenant, "sk_live_1")
