@@ -26,7 +26,9 @@ from credyt_mcp.storage.lane_metrics import LaneMetrics
 
 BATCH_MAX = 128
 BULKY = 32
-"""A command of more events than this goes alone, so that single calls wait for one at most."""
+"""Commands of more events than this wait apart, so that single calls wait for one lot at most."""
+BULK_MAX = 1000
+"""Events in a lot of bulky commands: as many as one request may have."""
 QUEUE_MAX = 10_000
 
 log = logging.getLogger(__name__)
@@ -113,9 +115,20 @@ class Lane:
             while self.queue_depth:
                 singles = [self._single.popleft() for _ in range(min(BATCH_MAX, len(self._single)))]
                 await self._serve(singles)
-                await self._serve([self._bulky.popleft()] if self._bulky else [])
+                await self._serve(self._next_bulky())
             if self._closing:
                 return
+
+    def _next_bulky(self) -> list[_Waiting]:
+        """The next bulky command, with those behind it that fit in one of the largest size."""
+        batch: list[_Waiting] = []
+        size = 0
+        while self._bulky:
+            size += len(self._bulky[0].command.keys)
+            if batch and size > BULK_MAX:
+                break
+            batch.append(self._bulky.popleft())
+        return batch
 
     async def _serve(self, batch: list[_Waiting]) -> None:
         if not batch:
