@@ -1,0 +1,1 @@
+"""Integration code for users' apps: pure plans of file operations. Nothing is emitted yet."""

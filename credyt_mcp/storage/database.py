@@ -170,6 +170,8 @@ def _engine(url: URL) -> Engine:
         connection.isolation_level = None
         for pragma in SQLITE_PRAGMAS:
             connection.execute(pragma)
+        # Readers are many and read little; the lane's own connection keeps the large cache.
+        connection.execute("PRAGMA cache_size=-4096")
 
     @event.listens_for(engine, "begin")
     def _begun(connection: Any) -> None:

@@ -30,7 +30,8 @@ log = logging.getLogger(__name__)
 INSTRUCTIONS = """\
 Real-time prepaid usage billing. To charge for usage: create_product (or create_product without \
 prices, then define_price for each price), create_wallet for a customer, record_event when \
-something billable happened; generate_topup_flow gives a link where the customer pays. \
+something billable happened; generate_topup_flow gives a link where the customer pays. To stop \
+before the money runs out, authorize_usage before the work and record_event with its id after. \
 Amounts are decimal numbers in major units (0.05 USD is five cents); a decimal string is accepted \
 for more than 15 digits. Ids take the id or your own code. To retry record_event, submit_events or \
 create_adjustment, send the same id: it is never billed twice. simulate_usage shows fees without \
