@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import datetime
 from decimal import Decimal
 
-from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, func, select
 
 from credyt_mcp.domain.assets import Rate, currency
@@ -28,16 +27,6 @@ def get(session: Session, tenant_id: int, code: str) -> AssetRow | None:
             AssetRow.tenant_id == tenant_id, AssetRow.code_folded == code.casefold()
         )
     ).first()
-
-
-def add(session: Session, row: AssetRow) -> bool:
-    """Whether it was added; False when its code is taken, and the session is spent."""
-    session.add(row)
-    try:
-        session.flush()
-    except IntegrityError:
-        return False
-    return True
 
 
 def page(session: Session, tenant_id: int, offset: int, limit: int) -> tuple[list[AssetRow], int]:

@@ -6,7 +6,6 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, exists, func, or_, select
 
 from credyt_mcp.storage.tables import CustomerRow, SubscriptionRow
@@ -31,16 +30,6 @@ def find(session: Session, tenant_id: int, name: str, *, lock: bool = False) -> 
     )
     rows = session.exec(query.with_for_update(key_share=True) if lock else query).all()
     return next((row for row in rows if row.public_id == name), rows[0] if rows else None)
-
-
-def save(session: Session, row: CustomerRow) -> bool:
-    """Whether it was written; False when its external id is taken, and the session is spent."""
-    session.add(row)
-    try:
-        session.flush()
-    except IntegrityError:
-        return False
-    return True
 
 
 def page(

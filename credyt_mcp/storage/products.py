@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, delete, func, select
 from sqlmodel.sql.expression import SelectOfScalar
 
 from credyt_mcp import ids
+from credyt_mcp.storage import unique
 from credyt_mcp.storage.tables import PriceRow, ProductRow, SubscribedVersionRow, VersionRow
 
 ID_PREFIX = "prp"
@@ -49,12 +49,7 @@ def add(session: Session, tenant_id: int, code: str, name: str, now: datetime) -
         name=name,
         created_at=now,
     )
-    session.add(row)
-    try:
-        session.flush()
-    except IntegrityError:
-        return None
-    return row
+    return row if unique.save(session, row) else None
 
 
 def versions(session: Session, product: ProductRow) -> list[VersionRow]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import anyio
-from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, func, or_, select
 
 from credyt_mcp.storage.database import Database
@@ -21,16 +20,6 @@ def find(session: Session, tenant_id: int, name: str) -> VendorRow | None:
         )
     ).all()
     return next((row for row in rows if row.public_id == name), rows[0] if rows else None)
-
-
-def add(session: Session, row: VendorRow) -> bool:
-    """Whether it was added; False when its external id is taken, and the session is spent."""
-    session.add(row)
-    try:
-        session.flush()
-    except IntegrityError:
-        return False
-    return True
 
 
 def page(

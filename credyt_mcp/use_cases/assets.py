@@ -12,7 +12,7 @@ from credyt_mcp.domain.assets import convert, currency, inverse, plain, rate_at
 from credyt_mcp.domain.fields import PositiveRate
 from credyt_mcp.domain.money import Asset, from_units, scale_for, to_units
 from credyt_mcp.errors import Conflict, InvalidRequest, NotFound, UnknownReference
-from credyt_mcp.storage import assets
+from credyt_mcp.storage import assets, unique
 from credyt_mcp.storage.tables import AssetRow
 from credyt_mcp.use_cases.context import (
     Billing,
@@ -157,7 +157,7 @@ def create_asset(billing: Billing, command: CreateAsset) -> AssetCreated:
             symbol=command.symbol,
             created_at=now,
         )
-        if not assets.add(session, row):
+        if not unique.save(session, row):
             raise Conflict(f"an asset with code '{command.code}' exists already")
         for source, rate in starting:
             assets.add_rate(session, row, source.code, rate, now, None, now)

@@ -10,7 +10,7 @@ from sqlmodel import Session
 
 from credyt_mcp.errors import Conflict, InvalidRequest
 from credyt_mcp.ids import new_id
-from credyt_mcp.storage import customers
+from credyt_mcp.storage import customers, unique
 from credyt_mcp.storage.tables import CustomerRow
 from credyt_mcp.use_cases.context import Billing, Command, PageOf, Result, ShortText
 from credyt_mcp.use_cases.subscriptions import (
@@ -176,7 +176,7 @@ def update_customer(billing: Billing, command: UpdateCustomer) -> None:
         row = customer_of(session, billing, command.customer_id, lock=True)
         for field, value in changes.items():
             setattr(row, field, value)
-        if not customers.save(session, row):
+        if not unique.save(session, row):
             raise _taken(command.external_id)
 
 
@@ -191,7 +191,7 @@ def add_customer(session: Session, billing: Billing, command: CreateCustomer) ->
         details=command.model_dump(include={"metadata", "external_accounts"}),
         created_at=billing.now(),
     )
-    if not customers.save(session, row):
+    if not unique.save(session, row):
         raise _taken(command.external_id)
     return row
 

@@ -20,13 +20,9 @@ from credyt_mcp.use_cases.context import (
 from credyt_mcp.use_cases.usage_fields import Data
 
 
-class EventFee(Result):
+class FeeFields(Result):
     """One price's part of an event, `amount` in major units of `currency` (an asset code)."""
 
-    id: str
-    product_id: str
-    product_code: str
-    product_version: int
     price_id: str
     price_name: str
     currency: str
@@ -39,6 +35,15 @@ class EventFee(Result):
     package_size: Number | None = None
     description: str | None = None
     amount: Number
+
+
+class EventFee(FeeFields):
+    """A fee as it was recorded."""
+
+    id: str
+    product_id: str
+    product_code: str
+    product_version: int
 
 
 class EventStats(Result):

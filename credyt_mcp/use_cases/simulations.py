@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any
@@ -30,10 +29,10 @@ from credyt_mcp.storage.rate_cards import compile_usage_prices
 from credyt_mcp.use_cases.context import (
     Billing,
     Command,
-    Number,
     Result,
     ShortText,
 )
+from credyt_mcp.use_cases.event_views import FeeFields
 from credyt_mcp.use_cases.product_fields import ProductRef, VersionRef
 from credyt_mcp.use_cases.products import known_product, known_version
 from credyt_mcp.use_cases.usage_fields import EventType, OccurredAt
@@ -68,23 +67,11 @@ class SimulateUsage(SimulationFields):
     version: VersionRef = "default"
 
 
-class CalculatedFee(Result):
-    """`currency` is the code of the asset charged."""
+class CalculatedFee(FeeFields):
+    """A fee as it would be; `usage_id` is the event's id."""
 
-    price_id: str
-    price_name: str
-    currency: str
     usage_id: str
     event_type: str
-    dimensions: Mapping[str, str] | None = None
-    usage_type: str
-    volume_field: str | None = None
-    input_volume: Number | None = None
-    unit_price: Number | None = None
-    volume_rate: Number | None = None
-    package_size: Number | None = None
-    description: str | None = None
-    amount: Number
 
 
 class Simulation(Result):

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from credyt_mcp.errors import Conflict, InvalidRequest, NotFound
 from credyt_mcp.ids import new_id
-from credyt_mcp.storage import vendors
+from credyt_mcp.storage import unique, vendors
 from credyt_mcp.storage.tables import VendorRow
 from credyt_mcp.use_cases.context import Billing, Command, PageOf, Result, ShortText
 
@@ -60,7 +60,7 @@ def create_vendor(billing: Billing, command: CreateVendor) -> VendorCreated:
         created_at=billing.now(),
     )
     with billing.database.write() as session:
-        if not vendors.add(session, row):
+        if not unique.save(session, row):
             raise Conflict(
                 f"a vendor with external_id '{command.external_id}' exists already",
                 hint="Use it; GET /vendors?external_id= shows it.",
