@@ -127,7 +127,7 @@ class Notice:
     tenant_id: int
     kind: str
     customer_id: int
-    account: Account
+    account: Account | None
     details: dict[str, Any]
     created_at: int
 
@@ -275,20 +275,25 @@ class Book:
         authorization.legs = [leg._replace(held=0) for leg in authorization.legs]
         authorization.status, authorization.closed_at = status, self.now
 
+    def notice(
+        self,
+        kind: str,
+        tenant_id: int,
+        customer_id: int,
+        details: dict[str, Any],
+        account: Account | None = None,
+    ) -> None:
+        """Tell the tenant; amounts in `details` are ledger units of the account's asset."""
+        notice = Notice(tenant_id, kind, customer_id, account, details, self.now)
+        self.notices.append(notice)
+        self._undo.append(self.notices.pop)
+
     def _watch(self, account: Account) -> None:
         """Notice a balance that crosses its threshold, once until it has recovered."""
         low = account.low_threshold is not None and account.balance < account.low_threshold
         if low and not account.low_noticed:
-            notice = Notice(
-                tenant_id=account.tenant_id,
-                kind="balance.low",
-                customer_id=account.customer_id,
-                account=account,
-                details={"balance": account.balance, "threshold": account.low_threshold},
-                created_at=self.now,
-            )
-            self.notices.append(notice)
-            self._undo.append(self.notices.pop)
+            details = {"balance": account.balance, "threshold": account.low_threshold}
+            self.notice("balance.low", account.tenant_id, account.customer_id, details, account)
         account.low_noticed = low
 
     def bring_up_to_date(self, customer: Customer) -> None:

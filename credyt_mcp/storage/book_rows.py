@@ -261,7 +261,7 @@ def notice_row(notice_id: int, notice: Notice) -> dict[str, Any]:
         "tenant_id": notice.tenant_id,
         "kind": notice.kind,
         "customer_id": notice.customer_id,
-        "account_id": notice.account.id,
+        "account_id": notice.account.id if notice.account is not None else 0,
         "details": exact_json.dumps(notice.details).decode(),
         "created_at": notice.created_at,
     }
