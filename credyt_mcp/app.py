@@ -20,7 +20,8 @@ from credyt_mcp.storage.published_prices import PublishedPrices
 from credyt_mcp.storage.sandbox import StoredSessions
 from credyt_mcp.storage.vendors import KnownVendors
 from credyt_mcp.use_cases.context import Billing
-from credyt_mcp.use_cases.keys import Environment, KeyRing, admit_key, default_tenant
+from credyt_mcp.use_cases.key_ring import KeyRing, keep_noting_uses
+from credyt_mcp.use_cases.keys import Environment, admit_key, default_tenant
 from credyt_mcp.use_cases.sweeping import keep_sweeping
 
 
@@ -72,10 +73,12 @@ async def running(
             sandbox = SandboxProvider(StoredSessions(database), settings.public_url, clock)
             prices, vendors = PublishedPrices(database), KnownVendors(database)
             billing = Billing(settings, clock, database, lane, prices, vendors, sandbox, tenant)
+            keys = KeyRing(database, settings.rate_limit)
             gc.freeze()
             async with anyio.create_task_group() as background:
                 background.start_soon(keep_sweeping, billing)
-                yield System(billing, KeyRing(database))
+                background.start_soon(keep_noting_uses, keys, clock)
+                yield System(billing, keys)
                 background.cancel_scope.cancel()
         finally:
             await lane.close()

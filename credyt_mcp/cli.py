@@ -30,8 +30,10 @@ from credyt_mcp.errors import CredytError
 from credyt_mcp.settings import load_settings
 from credyt_mcp.use_cases import keys as key_use_cases
 from credyt_mcp.use_cases.context import Billing
-from credyt_mcp.use_cases.keys import Environment, KeyRing
+from credyt_mcp.use_cases.key_ring import KeyRing
+from credyt_mcp.use_cases.keys import Environment
 from credyt_mcp.use_cases.ledger import verify_all
+from credyt_mcp.use_cases.scopes import ALL_SCOPES, IN_ORDER
 
 app = typer.Typer(
     help="Real-time prepaid usage billing for AI apps. Without a command: an MCP server on stdio.",
@@ -145,14 +147,26 @@ def demo() -> None:
 def create_key(
     name: Annotated[str, typer.Option(help="What the key is for.")] = "default",
     environment: Annotated[str, typer.Option(help="test or live.")] = "test",
+    scopes: Annotated[
+        str, typer.Option(help="What it may do: some of read, write, money and admin.")
+    ] = ",".join(IN_ORDER),
     as_json: AsJson = False,
     auto_upgrade: AutoUpgrade = False,
 ) -> None:
     """Make an API key. It is shown once."""
     if environment not in ("test", "live"):
         raise typer.BadParameter("must be test or live", param_hint="--environment")
+    words = {word.strip() for word in scopes.split(",")}
+    if not words <= ALL_SCOPES:
+        raise typer.BadParameter(f"must be of {', '.join(IN_ORDER)}", param_hint="--scopes")
     with closing(open_database(load_settings(), auto_upgrade=auto_upgrade)) as database:
-        made = key_use_cases.create_key(database, SystemClock(), name, environment)  # type: ignore[arg-type]
+        made = key_use_cases.create_key(
+            database,
+            SystemClock(),
+            name,
+            environment,  # type: ignore[arg-type]
+            ALL_SCOPES & words,
+        )
     if as_json:
         _print_json(made.model_dump())
         return
@@ -168,11 +182,12 @@ def list_keys(as_json: AsJson = False) -> None:
     if as_json:
         _print_json([row.model_dump() for row in rows])
         return
-    table = Table("id", "name", "environment", "key", "created", "state")
+    table = Table("id", "name", "environment", "key", "scopes", "created", "last used", "state")
     for row in rows:
         state = f"revoked {row.revoked_at:%Y-%m-%d}" if row.revoked_at else "active"
-        created = f"{row.created_at:%Y-%m-%d %H:%M}"
-        table.add_row(row.id, row.name, row.environment, row.shown, created, state)
+        used = f"{row.last_used_at:%Y-%m-%d %H:%M}" if row.last_used_at else "never"
+        created, scopes = f"{row.created_at:%Y-%m-%d %H:%M}", " ".join(row.scopes)
+        table.add_row(row.id, row.name, row.environment, row.shown, scopes, created, used, state)
     stdout.print(table)
 
 

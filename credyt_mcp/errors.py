@@ -4,7 +4,7 @@ CredytError
 ├── MalformedRequest     400  malformed_request     not JSON
 ├── Unauthorized         401  unauthorized          no key, or not one of ours
 ├── InsufficientBalance  402  insufficient_balance  a hold or enforced usage is not covered
-├── Forbidden            403  forbidden             the key is good, the account is not its own
+├── Forbidden            403  forbidden             the key is good, but not for this
 ├── NotFound             404  not_found             an id in the path
 ├── Conflict             409  already_exists        a code or external id that is taken
 │   ├── IdReused         409  id_reused             same id, other contents
@@ -15,6 +15,7 @@ CredytError
 │   ├── OutsideWindow    422  outside_window        `occurred_at` too old or ahead
 │   └── TooMany          422  too_many              more events than one request may hold
 ├── TooLarge             413  too_large             the body is too large
+├── RateLimited          429  rate_limited          this key asks too often: retry later
 ├── Overloaded           503  overloaded            the write queue is full: retry
 ├── InternalError        500  internal_error        a fault of ours; details stay in the log
 ├── Misconfigured        500  misconfigured         a setting cannot be used
@@ -36,6 +37,7 @@ class CredytError(Exception):
     status: ClassVar[int] = 500
     title: ClassVar[str] = "Something went wrong"
     hint: str = ""
+    retry_after_seconds: int | None = None
 
     def __init__(self, detail: str, *, hint: str | None = None) -> None:
         super().__init__(detail)
@@ -147,6 +149,15 @@ class TooLarge(CredytError):
     hint = "Send fewer or smaller items in one request."
 
 
+class RateLimited(CredytError):
+    code, status, title = "rate_limited", 429, "Too many requests with this key"
+    hint = "Wait as long as Retry-After says and send it again; nothing was done."
+
+    def __init__(self, detail: str, *, retry_after_seconds: int) -> None:
+        super().__init__(detail)
+        self.retry_after_seconds = retry_after_seconds
+
+
 class InternalError(CredytError):
     code, status, title = "internal_error", 500, "Something went wrong on the server"
     hint = "Retry with the same ids: nothing is done twice. If it persists, see the server's log."
@@ -155,7 +166,7 @@ class InternalError(CredytError):
 class Overloaded(CredytError):
     code, status, title = "overloaded", 503, "Too many requests are waiting"
     hint = "Retry after a second with the same ids; nothing was written."
-    retry_after_seconds: ClassVar[int] = 1
+    retry_after_seconds = 1
 
 
 class Misconfigured(CredytError):

@@ -43,6 +43,12 @@ class Settings(BaseSettings):
         default=60, ge=1, description="how long a payment link can be paid"
     )
 
+    rate_limit: int = Field(
+        default=5_000,
+        ge=0,
+        description="requests a second that one API key may send to one process; 0 means any number",
+    )
+
     @field_validator("top_up_expiry_days", mode="before")
     @classmethod
     def _empty_is_none(cls, value: object) -> object:

@@ -50,7 +50,7 @@ def test_an_error_is_two_lines_and_exit_code_1(env: dict[str, str], tmp_path: Pa
     assert failed.stdout == ""
     assert failed.stderr.strip().splitlines() == [
         "not_found: there is no key 'apk_none'",
-        "`credyt-mcp keys list` shows them.",
+        "`credyt-mcp keys list`, or GET /keys, shows them.",
     ]
 
 

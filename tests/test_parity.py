@@ -23,7 +23,15 @@ NOT_OVER_REST = {
     "view_checkout": PAGE_ONLY,
     "pay_checkout": PAGE_ONLY,
 }
+NO_SECRETS = "a key would be written into a conversation: left to people"
 NOT_OVER_MCP = {
+    "create_api_key": NO_SECRETS,
+    "list_api_keys": NO_SECRETS,
+    "revoke_api_key": NO_SECRETS,
+    "create_connected_account": LEAN_LIST,
+    "get_connected_account": LEAN_LIST,
+    "list_connected_accounts": LEAN_LIST,
+    "get_account_context": LEAN_LIST,
     "start_top_up": "generate_topup_flow starts it",
     "view_checkout": PAGE_ONLY,
     "pay_checkout": PAGE_ONLY,

@@ -18,7 +18,7 @@ from credyt_mcp.entrypoints.rest.hot import HotFirst
 from credyt_mcp.entrypoints.rest.replies import json_response
 from credyt_mcp.entrypoints.rest.server import HOT_ROUTES, add_routes
 from credyt_mcp.use_cases.context import Billing
-from credyt_mcp.use_cases.keys import KeyRing
+from credyt_mcp.use_cases.key_ring import KeyRing
 
 
 def http_app(billing: Billing, keys: KeyRing) -> ASGIApp:

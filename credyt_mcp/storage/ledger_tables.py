@@ -187,7 +187,7 @@ class NoticeRow(SQLModel, table=True):
 
 
 class AuditRow(SQLModel, table=True):
-    """Who changed a limit, from what to what."""
+    """Who changed a limit, a key or an account, from what to what."""
 
     __tablename__ = "audit"
     __table_args__ = (Index("audit_newest", "tenant_id", "id"),)

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlmodel import Session, col, select
 
+from credyt_mcp.storage import audit
 from credyt_mcp.storage.ledger_tables import AuditRow, LedgerAccountRow
 
 LIMITS = ("overdraft_limit", "hard_limit", "low_threshold")
@@ -24,20 +25,19 @@ def change(
     for name, value in changed.items():
         setattr(row, name, value)
     session.add(row)
-    session.add(
-        AuditRow(
-            tenant_id=row.tenant_id,
-            actor=actor,
-            action="wallet.limits",
-            target=f"account:{row.id}",
-            before={name: before[name] for name in changed},
-            after=changed,
-            created_at=now,
-        )
+    audit.add(
+        session,
+        row.tenant_id,
+        actor,
+        "wallet.limits",
+        f"account:{row.id}",
+        now,
+        before={name: before[name] for name in changed},
+        after=changed,
     )
 
 
-def audit(session: Session, tenant_id: int, account_id: int) -> list[dict[str, Any]]:
+def changes(session: Session, tenant_id: int, account_id: int) -> list[dict[str, Any]]:
     """Changes of an account's limits, newest first."""
     rows = session.exec(
         select(AuditRow)

@@ -19,19 +19,30 @@ from credyt_mcp.storage.types import ExactDecimal, ExactJson, Micros, RowId
 
 
 class TenantRow(SQLModel, table=True):
-    """An account in one environment: `test` and `live` are two tenants that never meet."""
+    """An account in one environment: `test` and `live` are two tenants that never meet.
+
+    `parent_id` is the tenant of the platform that made it; such an account has one environment.
+    """
 
     __tablename__ = "tenants"
-    __table_args__ = (UniqueConstraint("account_id", "environment"),)
+    __table_args__ = (
+        UniqueConstraint("account_id", "environment"),
+        Index("tenants_connected", "parent_id", "external_id", unique=True),
+    )
 
     id: int = Field(default=None, primary_key=True)
     account_id: str = Field(sa_type=Text)
     account_name: str = Field(sa_type=Text)
     environment: str = Field(sa_type=Text)
+    parent_id: int | None = None
+    external_id: str | None = Field(default=None, sa_type=Text)
+    details: Any = Field(default=None, nullable=True, sa_type=ExactJson)
     created_at: datetime = Field(sa_type=Micros)
 
 
 class ApiKeyRow(SQLModel, table=True):
+    """`scopes` are words with blanks between. `last_used_at` is at most about a minute behind."""
+
     __tablename__ = "api_keys"
     __table_args__ = (UniqueConstraint("key_hash"),)
 
@@ -40,7 +51,9 @@ class ApiKeyRow(SQLModel, table=True):
     name: str = Field(sa_type=Text)
     shown: str = Field(sa_type=Text)
     key_hash: bytes
+    scopes: str = Field(sa_type=Text)
     created_at: datetime = Field(sa_type=Micros)
+    last_used_at: datetime | None = Field(default=None, sa_type=Micros)
     revoked_at: datetime | None = Field(default=None, sa_type=Micros)
 
 

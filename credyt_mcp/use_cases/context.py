@@ -29,15 +29,20 @@ from pydantic import (
 
 from credyt_mcp.clock import Clock
 from credyt_mcp.domain.fields import not_bool
+from credyt_mcp.errors import Forbidden
 from credyt_mcp.payments.provider import PaymentProvider
 from credyt_mcp.settings import Settings
 from credyt_mcp.storage.database import Database
 from credyt_mcp.storage.lane import Lane
 from credyt_mcp.storage.published_prices import PublishedPrices
 from credyt_mcp.storage.vendors import KnownVendors
+from credyt_mcp.use_cases.scopes import ALL_SCOPES, Scope, scope_of
 
 C = TypeVar("C")
 R = TypeVar("R")
+
+
+LOCAL = "local"
 
 
 @dataclass(frozen=True)
@@ -48,6 +53,8 @@ class Tenant:
     account_id: str
     account_name: str
     environment: str
+    parent_id: int | None = None
+    """The platform's tenant, if this is a connected account."""
 
 
 @dataclass(frozen=True)
@@ -62,11 +69,25 @@ class Billing:
     vendors: KnownVendors
     payments: PaymentProvider
     tenant: Tenant
-    actor: str = "local"
+    actor: str = LOCAL
     """Who acts, for the audit: the id of an API key, or `local` for the owner of the machine."""
+    scopes: frozenset[Scope] = ALL_SCOPES
 
-    def as_tenant(self, tenant: Tenant, actor: str | None = None) -> Billing:
-        return replace(self, tenant=tenant, actor=actor or self.actor)
+    def as_tenant(
+        self, tenant: Tenant, actor: str | None = None, scopes: frozenset[Scope] | None = None
+    ) -> Billing:
+        """The system as another tenant sees it, and as another key where one is given."""
+        if scopes is None:
+            scopes = self.scopes
+        return replace(self, tenant=tenant, actor=actor or self.actor, scopes=scopes)
+
+    def require(self, scope: Scope) -> None:
+        """Raises Forbidden unless the caller's key has the scope."""
+        if scope not in self.scopes:
+            raise Forbidden(
+                f"this needs the scope '{scope}', which the API key lacks",
+                hint=f"Use a key with it; `credyt-mcp keys create --scopes {scope}` makes one.",
+            )
 
     def now(self) -> datetime:
         return self.clock.now()
@@ -145,7 +166,8 @@ Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 async def perform(
     billing: Billing, use_case: Callable[[Billing, C], R | Awaitable[R]], command: C
 ) -> R:
-    """Run a use case of either kind."""
+    """Run a use case of either kind. Raises Forbidden where the caller's key has not its scope."""
+    billing.require(scope_of(use_case.__name__))
     if inspect.iscoroutinefunction(use_case):
         result: R = await use_case(billing, command)
         return result

@@ -1,92 +1,112 @@
-"""API keys: who is calling, and making, listing and revoking keys. A key is shown once, ever."""
+"""API keys: making, listing and revoking them. A key is shown once, ever.
+
+The use cases work on the caller's own keys, the functions for the command line on everybody's.
+"""
 
 from __future__ import annotations
 
-import asyncio
-import time
 from datetime import datetime
-from typing import Literal, NamedTuple
+from typing import Annotated, Literal
 
-import anyio
+from pydantic import Field
 
 from credyt_mcp.clock import Clock
-from credyt_mcp.errors import InvalidRequest, NotFound, Unauthorized
+from credyt_mcp.errors import Forbidden, InvalidRequest, NotFound
 from credyt_mcp.ids import new_id, new_secret, secret_hash
-from credyt_mcp.storage import tenants
+from credyt_mcp.storage import audit, keys, tenants
 from credyt_mcp.storage.database import Database
 from credyt_mcp.storage.tables import ApiKeyRow, TenantRow
-from credyt_mcp.use_cases.context import Result, Tenant
+from credyt_mcp.use_cases.context import (
+    LOCAL,
+    Billing,
+    Command,
+    PageOf,
+    Result,
+    ShortText,
+    Tenant,
+)
+from credyt_mcp.use_cases.scopes import ALL_SCOPES, Scope, listed
 
 Environment = Literal["test", "live"]
 
-KNOWN_FOR_SECONDS = 5.0
-"""How long a key is taken as good without asking again, and so how late a revocation may bite."""
+
+class CreateApiKey(Command):
+    """A further key of this account, in the environment of the key that asks."""
+
+    name: Annotated[ShortText, Field(description="what the key is for")]
+    scopes: Annotated[
+        list[Scope] | None,
+        Field(min_length=1, description="default: those of the key that asks, which is the most"),
+    ] = None
+
+
+class RevokeApiKey(Command):
+    key_id: str
 
 
 class KeyCreated(Result):
+    """`key` is shown here and never again."""
+
     id: str
     key: str
     name: str
     environment: str
+    scopes: list[Scope]
 
 
 class KeyListed(Result):
     id: str
     name: str
     environment: str
-    shown: str
+    shown: Annotated[str, Field(description="how the key begins")]
+    scopes: list[Scope]
     created_at: datetime
+    last_used_at: Annotated[
+        datetime | None, Field(description="up to a minute behind; absent while never used")
+    ] = None
     revoked_at: datetime | None = None
 
 
-class Caller(NamedTuple):
-    """Whose key was used, and which key."""
+class KeyPage(Result):
+    items: list[KeyListed]
+    total_count: int
+    limit: int
+    offset: int
 
-    tenant: Tenant
-    key_id: str
+
+def create_api_key(billing: Billing, command: CreateApiKey) -> KeyCreated:
+    """Raises Forbidden for a scope that the key which asks lacks, or for a connected account."""
+    if billing.tenant.parent_id is not None:
+        raise Forbidden(
+            "a connected account has no API keys",
+            hint="Use the platform's key with X-CREDYT-ACCOUNT; leave that header out to make one.",
+        )
+    scopes = frozenset(command.scopes) if command.scopes is not None else billing.scopes
+    for scope in listed(scopes):
+        billing.require(scope)
+    database, now = billing.database, billing.clock.now()
+    return _made(database, now, billing.tenant, command.name, scopes, billing.actor)
 
 
-class KeyRing:
-    """Answers whose key it is, remembering answers for `KNOWN_FOR_SECONDS`."""
+def list_api_keys(billing: Billing, command: PageOf) -> KeyPage:
+    """The account's keys in this environment, newest first, without their text."""
+    with billing.database.read() as session:
+        rows, total = keys.page(session, billing.tenant.id, command.offset, command.limit)
+    items = [_listed(row, billing.tenant.environment) for row in rows]
+    return KeyPage(items=items, total_count=total, limit=command.limit, offset=command.offset)
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
-        self._known: dict[bytes, tuple[Caller, float]] = {}
-        self._asking: dict[str, asyncio.Task[Caller]] = {}
 
-    def remembered(self, key: str) -> Caller | None:
-        """The caller, if it was asked for a moment ago: no database, safe on the event loop."""
-        caller, until = self._known.get(secret_hash(key), (None, 0.0))
-        return caller if until > time.monotonic() else None
+def revoke_api_key(billing: Billing, command: RevokeApiKey) -> None:
+    """Raises NotFound. A key may revoke itself; servers forget it within five seconds."""
+    _revoke(billing.database, billing.clock.now(), command.key_id, billing.actor, billing.tenant.id)
 
-    async def caller(self, key: str) -> Caller:
-        """The caller, asked for once however many requests wait to know; raises as `caller_of`."""
-        known = self.remembered(key)
-        if known is not None:
-            return known
-        asking = self._asking.get(key)
-        if asking is None:
-            asking = asyncio.create_task(anyio.to_thread.run_sync(self.caller_of, key))
-            self._asking[key] = asking
-            asking.add_done_callback(lambda _: self._asking.pop(key))
-        return await asyncio.shield(asking)
 
-    def caller_of(self, key: str) -> Caller:
-        """Raises Unauthorized for a key that is unknown or revoked."""
-        key_hash = secret_hash(key)
-        with self._database.read() as session:
-            found = tenants.by_key(session, key_hash)
-        if found is None:
-            raise Unauthorized("the API key is unknown or revoked")
-        caller = Caller(as_tenant(found[0]), found[1])
-        if len(self._known) > 10_000:
-            self._known.clear()
-        self._known[key_hash] = (caller, time.monotonic() + KNOWN_FOR_SECONDS)
-        return caller
+def scopes_of(row: ApiKeyRow) -> frozenset[Scope]:
+    return ALL_SCOPES & frozenset(row.scopes.split())
 
 
 def as_tenant(row: TenantRow) -> Tenant:
-    return Tenant(row.id, row.account_id, row.account_name, row.environment)
+    return Tenant(row.id, row.account_id, row.account_name, row.environment, row.parent_id)
 
 
 def default_tenant(database: Database, clock: Clock, environment: Environment) -> Tenant:
@@ -118,51 +138,88 @@ def admit_key(database: Database, clock: Clock, tenant: Tenant, key: str) -> Non
     if not key.startswith("key_"):
         raise InvalidRequest("CREDYT_API_KEY", "must start with key_")
     with database.write(alone=True) as session:
-        if not tenants.key_known(session, secret_hash(key)):
-            tenants.add_key(
-                session,
-                tenant.id,
-                new_id("apk"),
-                "CREDYT_API_KEY",
-                key,
-                secret_hash(key),
-                clock.now(),
-            )
+        if not keys.known(session, secret_hash(key)):
+            session.add(_row(tenant, "CREDYT_API_KEY", key, ALL_SCOPES, clock.now()))
 
 
-def create_key(database: Database, clock: Clock, name: str, environment: Environment) -> KeyCreated:
-    """A new key of the default account; the only time its text is seen."""
+def create_key(
+    database: Database,
+    clock: Clock,
+    name: str,
+    environment: Environment,
+    scopes: frozenset[Scope] = ALL_SCOPES,
+) -> KeyCreated:
+    """A new key of the default account."""
     tenant = default_tenant(database, clock, environment)
-    key = new_secret("key")
-    with database.write() as session:
-        row = tenants.add_key(
-            session, tenant.id, new_id("apk"), name, key, secret_hash(key), clock.now()
-        )
-        return KeyCreated(id=row.id, key=key, name=name, environment=environment)
+    return _made(database, clock.now(), tenant, name, scopes, LOCAL)
 
 
 def list_keys(database: Database) -> list[KeyListed]:
+    """The keys of all tenants, oldest first."""
     with database.read() as session:
-        return [_listed(row, tenant) for row, tenant in tenants.keys(session)]
+        return [_listed(row, tenant.environment) for row, tenant in keys.everyone(session)]
 
 
 def revoke_key(database: Database, clock: Clock, key_id: str) -> None:
-    """Raises NotFound for an id that is no key's."""
+    """Any tenant's key. Raises NotFound for an id that is no key's."""
+    _revoke(database, clock.now(), key_id, LOCAL, None)
+
+
+def _made(
+    database: Database,
+    now: datetime,
+    tenant: Tenant,
+    name: str,
+    scopes: frozenset[Scope],
+    actor: str,
+) -> KeyCreated:
+    key = new_secret("key")
+    row = _row(tenant, name, key, scopes, now)
+    after = {"name": name, "scopes": listed(scopes)}
     with database.write() as session:
-        row = tenants.get_key(session, key_id)
+        session.add(row)
+        audit.add(session, tenant.id, actor, "key.created", row.id, now, after=after)
+        return KeyCreated(
+            id=row.id, key=key, name=name, environment=tenant.environment, scopes=listed(scopes)
+        )
+
+
+def _row(tenant: Tenant, name: str, key: str, scopes: frozenset[Scope], now: datetime) -> ApiKeyRow:
+    return ApiKeyRow(
+        id=new_id("apk"),
+        tenant_id=tenant.id,
+        name=name,
+        shown=f"{key[:8]}…",
+        key_hash=secret_hash(key),
+        scopes=" ".join(listed(scopes)),
+        created_at=now,
+    )
+
+
+def _revoke(
+    database: Database, now: datetime, key_id: str, actor: str, tenant_id: int | None
+) -> None:
+    with database.write() as session:
+        row = keys.find(session, key_id, tenant_id)
         if row is None:
-            raise NotFound(f"there is no key '{key_id}'", hint="`credyt-mcp keys list` shows them.")
+            raise NotFound(
+                f"there is no key '{key_id}'",
+                hint="`credyt-mcp keys list`, or GET /keys, shows them.",
+            )
         if row.revoked_at is None:
-            row.revoked_at = clock.now()
+            row.revoked_at = now
             session.add(row)
+            audit.add(session, row.tenant_id, actor, "key.revoked", row.id, now)
 
 
-def _listed(row: ApiKeyRow, tenant: TenantRow) -> KeyListed:
+def _listed(row: ApiKeyRow, environment: str) -> KeyListed:
     return KeyListed(
         id=row.id,
         name=row.name,
-        environment=tenant.environment,
+        environment=environment,
         shown=row.shown,
+        scopes=listed(scopes_of(row)),
         created_at=row.created_at,
+        last_used_at=row.last_used_at,
         revoked_at=row.revoked_at,
     )

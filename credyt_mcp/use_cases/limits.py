@@ -83,7 +83,7 @@ def get_limit_changes(billing: Billing, command: GetLimitChanges) -> LimitChange
         customer: CustomerRow = customer_of(session, billing, command.customer_id)
         account = account_of(session, billing, customer, command.account_id)
         assert account.id is not None
-        rows = limits.audit(session, billing.tenant.id, account.id)
+        rows = limits.changes(session, billing.tenant.id, account.id)
     return LimitChanges(
         items=[
             LimitChange(

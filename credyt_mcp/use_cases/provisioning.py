@@ -86,7 +86,10 @@ class Opened(NamedTuple):
 
 async def create_wallet(billing: Billing, command: CreateWallet) -> WalletCreated:
     """Raises UnknownReference (product, asset), InvalidRequest (a product that cannot be
-    subscribed to), AmountOutOfRange; in each case nothing is written."""
+    subscribed to), AmountOutOfRange, Forbidden (credit or limits without the scope `money`); in
+    each case nothing is written."""
+    if command.starting_credit or command.limits:
+        billing.require("money")
     opened = await anyio.to_thread.run_sync(_open, billing, command)
     notes = list(opened.notes)
     for credit in opened.gifts:

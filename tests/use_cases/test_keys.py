@@ -11,8 +11,8 @@ from credyt_mcp.app import System
 from credyt_mcp.clock import FrozenClock
 from credyt_mcp.errors import InvalidRequest, Unauthorized
 from credyt_mcp.storage.database import Database
+from credyt_mcp.use_cases.key_ring import KeyRing
 from credyt_mcp.use_cases.keys import (
-    KeyRing,
     admit_key,
     create_key,
     default_tenant,

@@ -24,7 +24,7 @@ from credyt_mcp.entrypoints.mcp.server import BillingServer
 from credyt_mcp.entrypoints.rest.replies import problem
 from credyt_mcp.errors import CredytError
 from credyt_mcp.use_cases.context import Billing
-from credyt_mcp.use_cases.keys import KeyRing
+from credyt_mcp.use_cases.key_ring import KeyRing
 
 _caller: ContextVar[Billing] = ContextVar("caller")
 
@@ -80,11 +80,11 @@ class ExactHttp:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
         try:
-            caller = await authenticate(self._keys, request.headers)
+            billing = await authenticate(self._keys, self._billing, request.headers)
         except CredytError as error:
             await problem(error)(scope, receive, send)
             return
-        token = _caller.set(self._billing.as_tenant(*caller))
+        token = _caller.set(billing)
         try:
             await self._app(scope, _exact_body(receive), _exact_answer(send))
         finally:

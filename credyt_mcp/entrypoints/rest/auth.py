@@ -19,9 +19,7 @@ async def caller(request: Request, _: Annotated[str | None, Depends(_shown_in_do
     """Raises InvalidRequest for a NUL character in the address, which Postgres cannot look for."""
     if "\x00" in request.scope["path"] or b"%00" in request.scope["query_string"]:
         raise InvalidRequest("", "the address has a NUL character; leave it out")
-    known = await authenticate(request.app.state.keys, request.headers)
-    billing: Billing = request.app.state.billing
-    return billing.as_tenant(*known)
+    return await authenticate(request.app.state.keys, request.app.state.billing, request.headers)
 
 
 Caller = Annotated[Billing, Depends(caller)]

@@ -19,7 +19,7 @@ from credyt_mcp.entrypoints.rest.replies import problem, read_json
 from credyt_mcp.entrypoints.validation import invalid_request
 from credyt_mcp.errors import CredytError, InternalError, TooLarge
 from credyt_mcp.use_cases.context import Billing, Command, perform
-from credyt_mcp.use_cases.keys import KeyRing
+from credyt_mcp.use_cases.key_ring import KeyRing
 
 log = logging.getLogger(__name__)
 
@@ -114,8 +114,8 @@ class HotFirst:
         self, route: HotRoute, parts: dict[str, str], headers: dict[str, str], receive: Receive
     ) -> Response:
         try:
-            caller = await authenticate(self._keys, headers)
-            return await route.serve(self._billing.as_tenant(*caller), await _body(receive), parts)
+            billing = await authenticate(self._keys, self._billing, headers)
+            return await route.serve(billing, await _body(receive), parts)
         except CredytError as error:
             return problem(error)
         except Exception:

@@ -20,7 +20,6 @@ from credyt_mcp.errors import (
     InsufficientBalance,
     InvalidRequest,
     MalformedRequest,
-    Overloaded,
 )
 from credyt_mcp.use_cases.context import Billing, perform
 
@@ -112,7 +111,7 @@ def problem(error: CredytError) -> Response:
     )
     facts = error.facts if isinstance(error, InsufficientBalance) else {}
     headers = {}
-    if isinstance(error, Overloaded):
+    if error.retry_after_seconds is not None:
         headers["Retry-After"] = str(error.retry_after_seconds)
     if error.status == 401:
         headers["WWW-Authenticate"] = "Bearer"

@@ -11,10 +11,12 @@ from pydantic.json_schema import models_json_schema
 from starlette.exceptions import HTTPException
 
 from credyt_mcp.entrypoints.rest import (
+    accounts,
     assets,
     authorizations,
     customers,
     events,
+    keys,
     ledger,
     notices,
     products,
@@ -27,6 +29,8 @@ from credyt_mcp.errors import CredytError
 
 # Wallets come before customers: their paths are longer.
 ROUTERS = (
+    accounts.router,
+    keys.router,
     assets.router,
     products.router,
     wallets.router,

@@ -1,0 +1,97 @@
+"""What each scope of an API key opens: every use case needs exactly one of them. No logic.
+
+`perform` asks here, so that REST and MCP agree. A use case that stands nowhere is left to keys
+with `admin`: forgetting one closes it.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+Scope = Literal["read", "write", "money", "admin"]
+
+IN_ORDER: tuple[Scope, ...] = get_args(Scope)
+ALL_SCOPES = frozenset(IN_ORDER)
+
+_OPENS: dict[Scope, tuple[str, ...]] = {
+    # Looking, and asking what something would cost.
+    "read": (
+        "get_account",
+        "get_account_context",
+        "get_asset",
+        "get_authorization",
+        "get_connected_account",
+        "get_customer",
+        "get_event",
+        "get_limit_changes",
+        "get_product",
+        "get_top_up",
+        "get_transaction",
+        "get_vendor",
+        "get_version",
+        "get_wallet",
+        "list_assets",
+        "list_connected_accounts",
+        "list_customers",
+        "list_events",
+        "list_grants",
+        "list_notices",
+        "list_products",
+        "list_vendors",
+        "quote_asset",
+        "simulate_usage",
+        "verify_ledger",
+        "view_checkout",
+    ),
+    # The catalogue, and who is subscribed to it.
+    "write": (
+        "add_asset_rate",
+        "archive_version",
+        "create_asset",
+        "create_customer",
+        "create_product",
+        "create_product_version",
+        "create_subscription",
+        "create_vendor",
+        "create_wallet",
+        "define_price",
+        "delete_product",
+        "update_customer",
+        "update_subscription",
+        "update_subscription_product",
+        "update_version",
+    ),
+    # What moves money or lets it move: usage, holds, credit, payments, limits.
+    "money": (
+        "authorize_usage",
+        "capture_authorization",
+        "create_adjustment",
+        "create_charge",
+        "extend_authorization",
+        "generate_topup_flow",
+        "pay_checkout",
+        "record_event",
+        "release_authorization",
+        "set_wallet_limits",
+        "start_top_up",
+        "submit_events",
+    ),
+    # Who else gets in.
+    "admin": (
+        "create_api_key",
+        "create_connected_account",
+        "list_api_keys",
+        "revoke_api_key",
+    ),
+}
+
+SCOPE_OF: dict[str, Scope] = {name: scope for scope, names in _OPENS.items() for name in names}
+
+
+def listed(scopes: frozenset[Scope]) -> list[Scope]:
+    """In the order in which they are documented."""
+    return [scope for scope in IN_ORDER if scope in scopes]
+
+
+def scope_of(use_case: str) -> Scope:
+    return SCOPE_OF.get(use_case, "admin")
