@@ -46,7 +46,7 @@ class Settings(BaseSettings):
     rate_limit: int = Field(
         default=5_000,
         ge=0,
-        description="requests a second that one API key may send to one process; 0 means any number",
+        description="requests a second that a key may send to one process; 0 means any number",
     )
 
     @field_validator("top_up_expiry_days", mode="before")

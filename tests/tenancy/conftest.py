@@ -1,0 +1,62 @@
+"""One server, asked as several accounts: a platform in both environments and its own accounts."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from credyt_mcp.app import System
+from credyt_mcp.clock import FrozenClock
+from credyt_mcp.entrypoints.http import http_app
+from credyt_mcp.use_cases.keys import create_key
+from tests.conftest import API_KEY
+from tests.tenancy.world import World
+
+Account = Callable[[str], Awaitable[World]]
+
+
+@dataclass(frozen=True)
+class Server:
+    client: httpx.AsyncClient
+    routes: FastAPI
+    """The application behind the hot routes."""
+
+    @property
+    def document(self) -> dict[str, Any]:
+        return self.routes.openapi()
+
+
+@pytest.fixture
+async def server(system: System) -> AsyncIterator[Server]:
+    """The whole application in process, with its start, which MCP over HTTP needs."""
+    app = http_app(system.billing, system.keys)
+    routes: FastAPI = app._app  # type: ignore[attr-defined]
+    transport = httpx.ASGITransport(app)
+    async with (
+        routes.router.lifespan_context(routes),
+        httpx.AsyncClient(transport=transport, base_url="http://test") as client,
+    ):
+        yield Server(client, routes)
+
+
+@pytest.fixture
+def account(server: Server, system: System, clock: FrozenClock) -> Account:
+    """`await account(name)`: `platform`, `live` (the same in live), or a connected account."""
+
+    async def account(name: str) -> World:
+        headers = {"X-CREDYT-API-KEY": API_KEY}
+        if name == "live":
+            key = create_key(system.billing.database, clock, "live", "live").key
+            headers = {"X-CREDYT-API-KEY": key}
+        elif name != "platform":
+            made = await server.client.post("/accounts", json={"name": name}, headers=headers)
+            headers["X-CREDYT-ACCOUNT"] = made.json()["id"]
+        return World(name, server.client, headers, f"marker{secrets.token_hex(8)}")
+
+    return account

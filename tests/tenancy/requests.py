@@ -1,0 +1,190 @@
+"""Every request there is: all routes of the API document and all MCP tools, filled from an
+account's ids and names.
+
+`{name}` in a path, a query or a template below stands for each of the account's values of that
+name, see world.py. A route or tool that needs something not yet in these tables fails the tests
+with the line to add.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+import pytest
+
+from credyt_mcp.entrypoints.mcp.tools import TOOLS
+from tests.samples import unit_price
+
+Values = Mapping[str, list[str]]
+
+RETURN = {"return_url": "https://app.example/ok", "failure_url": "https://app.example/failed"}
+EVENT = {"id": "{event_id}", "event_type": "image", "data": {"size": "large"}}
+CREDIT = {"transaction_id": "{transaction_id}", "asset": "USD", "amount": 1, "reason": "gift"}
+USAGE = [{"event_type": "image"}]
+VERSION = {"prices": [unit_price(2)], "publish": True}
+TOP_UP = {"customer_id": "{customer_id}", "amount": 5, "currency": "USD", **RETURN}
+
+BODIES: dict[str, Any] = {
+    "POST /accounts": {"name": "Another"},
+    "POST /assets": {"code": "{asset_code}", "name": "Another"},
+    "POST /assets/{asset_code}/quote": {"currency": "USD", "amount": 1},
+    "POST /assets/{asset_code}/rates": {"source": "USD", "rate": 0.07},
+    "POST /authorizations": {
+        "id": "{authorization_id}",
+        "customer_id": "{customer_id}",
+        "amount": 1,
+    },
+    "POST /authorizations/{authorization_id}/capture": {"amount": 0.1},
+    "POST /authorizations/{authorization_id}/extend": {"amount": 0.1},
+    "POST /customers": {
+        "name": "Another",
+        "subscriptions": [{"products": [{"code": "{product_id}"}], **RETURN}],
+    },
+    "PATCH /customers/{customer_id}": {"name": "Changed"},
+    "POST /customers/{customer_id}/subscriptions": {
+        "products": [{"code": "{product_id}"}],
+        **RETURN,
+    },
+    "PATCH /customers/{customer_id}/subscriptions/{subscription_id}": {"status": "inactive"},
+    "PATCH /customers/{customer_id}/subscriptions/{subscription_id}/products/{product_id}": {
+        "version": 1
+    },
+    "POST /customers/{customer_id}/wallet/adjustments": CREDIT,
+    "POST /customers/{customer_id}/wallet/charges": CREDIT,
+    "PATCH /customers/{customer_id}/wallet/{account_id}": {"overdraft_limit": 3},
+    "POST /events": {"customer_id": "{customer_id}", "events": [EVENT]},
+    "POST /keys": {"name": "another"},
+    "POST /products": {"name": "Another", "code": "{product_id}", **VERSION},
+    "POST /products/{product_id}": VERSION,
+    "PATCH /products/{product_id}/{version}": {"publish": True, "make_default": True},
+    "POST /products/{product_id}/{version}/simulate-usage": {"events": USAGE},
+    "POST /top-ups": TOP_UP,
+    "POST /vendors": {"name": "Another"},
+    "POST /wallets": {"external_id": "another", "products": ["{product_id}"]},
+}
+"""The smallest valid body of each route that takes one."""
+
+ARGUMENTS: dict[str, dict[str, Any]] = {
+    "add_asset_rate": {"asset_code": "{asset_code}", "source": "USD", "rate": 0.06},
+    "authorize_usage": {
+        "id": "{authorization_id}",
+        "customer_id": "{customer_id}",
+        "event_type": "image",
+    },
+    "create_adjustment": {"customer_id": "{customer_id}", **CREDIT},
+    "create_asset": {"code": "{asset_code}", "name": "Another"},
+    "create_customer": {"name": "Another"},
+    "create_product": {"name": "Another", "code": "{product_id}", **VERSION},
+    "create_product_version": {"product_id": "{product_id}", **VERSION},
+    "create_vendor": {"name": "Another"},
+    "create_wallet": {"external_id": "{customer_id}", "products": ["{product_id}"]},
+    "define_price": {"product_id": "{product_id}", "event_type": "video", "amount": 1},
+    "extend_authorization": {"authorization_id": "{authorization_id}", "amount": 0.1},
+    "generate_topup_flow": {"customer_id": "{customer_id}", "amount": 5},
+    "get_customer": {"customer_id": "{customer_id}"},
+    "get_event": {"event_id": "{event_id}"},
+    "get_product": {"product_id": "{product_id}"},
+    "get_top_up": {"top_up_id": "{top_up_id}"},
+    "get_wallet": {"customer_id": "{customer_id}"},
+    "list_assets": {},
+    "list_customers": {},
+    "list_products": {},
+    "quote_asset": {"asset_code": "{asset_code}", "currency": "USD", "amount": 1},
+    "record_event": {"customer_id": "{customer_id}", **EVENT},
+    "release_authorization": {"authorization_id": "{authorization_id}"},
+    "set_wallet_limits": {
+        "customer_id": "{customer_id}",
+        "account_id": "{account_id}",
+        "overdraft_limit": 2,
+    },
+    "simulate_usage": {"product_id": "{product_id}", "version": "default", "events": USAGE},
+    "submit_events": {"customer_id": "{customer_id}", "events": [EVENT]},
+    "verify_ledger": {},
+}
+"""The smallest valid arguments of each tool."""
+
+SAME_FOR_ALL = {
+    *("limit", "offset", "status", "purpose", "exclude_expired", "has_fees", "event_types"),
+    *("effective_from", "effective_to", "expired_from", "expired_to", "period_from", "period_to"),
+}
+"""Query parameters that name nothing of anybody's."""
+
+_PLACE = re.compile(r"\{(\w+)\}")
+_ORDER = ("GET", "POST", "PATCH", "PUT", "DELETE")
+
+
+class Asked(NamedTuple):
+    """One request; `of` names the route or tool it is for."""
+
+    of: str
+    method: str
+    path: str
+    body: Any = None
+
+    @property
+    def text(self) -> str:
+        return f"{self.path} {json.dumps(self.body)}"
+
+
+def over_rest(document: dict[str, Any], values: Values) -> list[Asked]:
+    """Requests for every operation of the document, those that read before those that delete."""
+    asked = [
+        request
+        for path, operations in document["paths"].items()
+        for method, operation in operations.items()
+        for request in _of_operation(method.upper(), path, operation, values)
+    ]
+    return sorted(asked, key=lambda request: _ORDER.index(request.method))
+
+
+def over_mcp(values: Values) -> list[Asked]:
+    requests: list[Asked] = []
+    for tool in TOOLS:
+        if tool.name not in ARGUMENTS:
+            pytest.fail(f"add the smallest valid arguments of {tool.name} to ARGUMENTS, {__name__}")
+        for arguments in _filled(ARGUMENTS[tool.name], values):
+            call = {"name": tool.name, "arguments": arguments}
+            body = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": call}
+            requests.append(Asked(tool.name, "POST", "/mcp", body))
+    return requests
+
+
+def _of_operation(
+    method: str, path: str, operation: dict[str, Any], values: Values
+) -> Iterator[Asked]:
+    name = f"{method} {path}"
+    if "requestBody" in operation and name not in BODIES:
+        pytest.fail(f"add the smallest valid body of {name} to BODIES, {__name__}")
+    for [filled, body] in _filled([path, BODIES.get(name)], values, quoted=path):
+        yield Asked(name, method, filled, body)
+    for parameter in operation.get("parameters", ()):
+        query = parameter["name"]
+        if parameter["in"] != "query" or query in SAME_FOR_ALL:
+            continue
+        for [filled, value] in _filled([path, f"{{{query}}}"], values, quoted=path):
+            yield Asked(name, method, f"{filled}?{query}={quote(value)}")
+
+
+def _filled(template: Any, values: Values, quoted: str = "") -> Iterator[Any]:
+    """The template once for each combination of what its placeholders stand for."""
+    text = json.dumps(template)
+    names = sorted(set(_PLACE.findall(text)))
+    for name in names:
+        if name not in values:
+            pytest.fail(f"the world has no '{name}': make one in tests/tenancy/world.py")
+    for combination in itertools.product(*(values[name] for name in names)):
+        chosen = dict(zip(names, combination, strict=True))
+        filled = json.loads(_replaced(text, chosen))
+        if quoted:
+            in_path = {name: quote(value, safe="") for name, value in chosen.items()}
+            filled[0] = _replaced(quoted, in_path)
+        yield filled
+
+
+def _replaced(text: str, chosen: Mapping[str, str]) -> str:
+    return _PLACE.sub(lambda place: chosen[place[1]], text)

@@ -1,0 +1,124 @@
+"""Accounts are fully apart: no route or tool, asked with another account's ids, tells or changes
+anything of theirs. The same for test against live."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import pytest
+from fastapi.routing import iter_route_contexts
+from sqlmodel import SQLModel, select
+
+from credyt_mcp.app import System
+from credyt_mcp.storage.database import Database
+from credyt_mcp.use_cases.context import perform
+from credyt_mcp.use_cases.ledger import VerifyLedger, verify_ledger
+from tests.tenancy.conftest import Account, Server
+from tests.tenancy.requests import Asked, over_mcp, over_rest
+from tests.tenancy.world import World, fill
+
+WITHOUT_KEY = ("/checkout/", "/docs", "/redoc", "/openapi.json", "/healthz", "/metrics")
+"""Pages, which their unguessable links open, and what says nothing of any account."""
+
+NOBODYS_TABLES = {"tenants"}
+NOTED_LATER = ("api_keys", "last_used_at")
+"""A platform that acts for an account uses its own key."""
+
+
+def everything_of(database: Database, tenant_id: int) -> dict[str, list[Any]]:
+    """The account's rows in every table, byte for byte."""
+    found: dict[str, list[Any]] = {}
+    with database.engine.connect() as connection:
+        for table in SQLModel.metadata.sorted_tables:
+            columns = [c for c in table.columns if (table.name, c.name) != NOTED_LATER]
+            whose = table.c.id if table.name in NOBODYS_TABLES else table.c.tenant_id
+            rows = select(*columns).where(whose == tenant_id).order_by(*table.primary_key)
+            found[table.name] = [tuple(row) for row in connection.execute(rows)]
+    return found
+
+
+async def tenant_of(world: World, system: System) -> int:
+    """The tenant's number in the database, by way of the key ring that serves its requests."""
+    key, account = world.headers["X-CREDYT-API-KEY"], world.headers.get("X-CREDYT-ACCOUNT")
+    return (await system.keys.admit(key, account)).tenant.id
+
+
+def all_requests(server: Server, owner: World) -> list[Asked]:
+    rest = over_rest(server.document, owner.values)
+    reads = [asked for asked in rest if asked.method == "GET"]
+    return [*reads, *over_mcp(owner.values), *rest[len(reads) :]]
+
+
+async def assert_nothing_leaks(server: Server, owner: World, intruder: World) -> None:
+    for asked in all_requests(server, owner):
+        answer = await intruder.ask(asked)
+        assert answer.status_code < 500, (asked, answer.text)
+        assert "internal_error" not in answer.text, (asked, answer.text)
+        assert not owner.leaked(asked, answer), (asked, answer.headers, answer.text)
+
+
+@pytest.mark.parametrize(
+    ("owner", "intruder"),
+    [
+        ("platform", "acme"),
+        ("acme", "platform"),
+        ("acme", "other"),
+        ("platform", "live"),
+        ("live", "platform"),
+    ],
+)
+async def test_nothing_of_an_account_is_told_to_or_changed_by_another(
+    server: Server, account: Account, system: System, owner: str, intruder: str
+) -> None:
+    theirs, ours = await account(owner), await account(intruder)
+    await fill(theirs)
+    tenant_id = await tenant_of(theirs, system)
+    before = everything_of(system.billing.database, tenant_id)
+    await assert_nothing_leaks(server, theirs, ours)
+    assert everything_of(system.billing.database, tenant_id) == before
+    books = await perform(system.billing, verify_ledger, VerifyLedger())
+    assert books.ok, books.problems
+
+
+async def test_equal_codes_and_ids_of_two_accounts_never_meet(
+    server: Server, account: Account, system: System
+) -> None:
+    theirs, ours = await account("acme"), await account("other")
+    await fill(theirs)
+    await fill(ours)
+    tenant_id = await tenant_of(theirs, system)
+    before = everything_of(system.billing.database, tenant_id)
+    await assert_nothing_leaks(server, theirs, ours)
+    assert everything_of(system.billing.database, tenant_id) == before
+
+
+async def test_the_owner_sees_it_all(server: Server, account: Account, system: System) -> None:
+    """Or the tests above would prove nothing: each reading route finds one of the world's."""
+    world = await fill(await account("platform"))
+    found: Counter[str] = Counter()
+    for asked in over_rest(server.document, world.values):
+        if asked.method == "GET":
+            found[asked.of] += (await world.ask(asked)).status_code in (200, 303)
+    blind = [name for name, times in found.items() if not times]
+    assert not blind, f"the world has nothing for {blind}: make it in tests/tenancy/world.py"
+    rows = everything_of(system.billing.database, await tenant_of(world, system))
+    assert world.marker in str(rows)
+
+
+async def test_every_route_stands_in_the_document_or_needs_no_key(server: Server) -> None:
+    documented = set(server.document["paths"])
+    others = {
+        context.path_format or context.path
+        for context in iter_route_contexts(server.routes.routes)
+        if (context.path_format or context.path) not in documented
+    }
+    keyless = {path for path in others if path and path.startswith(WITHOUT_KEY)}
+    assert others - keyless == {"/mcp"}
+
+
+def test_every_table_says_whose_a_row_is() -> None:
+    without = {
+        table.name for table in SQLModel.metadata.sorted_tables if "tenant_id" not in table.columns
+    }
+    assert without == NOBODYS_TABLES

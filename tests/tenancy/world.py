@@ -1,0 +1,134 @@
+"""An account with one of everything, made over REST, and who may see it.
+
+Its texts hold a marker that no request of anybody else's contains. Its codes, external ids and
+the ids it chose itself are those of every other world, so that only the account tells them apart.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+
+from tests.tenancy.requests import RETURN, Asked
+
+_OUR_IDS = re.compile(r"\b(?!acc_)[a-z]+_[0-9a-hjkmnp-tv-z]{26,}\b")
+
+
+@dataclass
+class World:
+    """`values` are what placeholders in requests stand for, `secrets` the ids we made up."""
+
+    name: str
+    client: httpx.AsyncClient
+    headers: dict[str, str]
+    marker: str
+    values: dict[str, list[str]] = field(default_factory=dict)
+    secrets: set[str] = field(default_factory=set)
+
+    async def ask(self, asked: Asked) -> httpx.Response:
+        headers = {**self.headers, "Accept": "application/json, text/event-stream"}
+        return await self.client.request(asked.method, asked.path, json=asked.body, headers=headers)
+
+    async def make(self, path: str, body: dict[str, Any], method: str = "POST") -> Any:
+        answer = await self.ask(Asked(path, method, path, body))
+        assert answer.is_success, f"{method} {path}: {answer.text}"
+        self.secrets |= set(_OUR_IDS.findall(answer.text))
+        return answer.json() if answer.content else None
+
+    def leaked(self, asked: Asked, answer: httpx.Response) -> set[str]:
+        """What an answer to somebody else says of this account that they did not know."""
+        said = f"{answer.headers} {answer.text}"
+        secrets = {secret for secret in self.secrets if secret not in asked.text}
+        return {secret for secret in {*secrets, self.marker} if secret in said}
+
+
+async def fill(world: World) -> World:
+    """Make one of everything that the account can have."""
+    mark = world.marker
+    vendor = await world.make("/vendors", {"name": f"Vendor {mark}", "external_id": "model-co"})
+    await world.make(
+        "/assets",
+        {"code": "credits", "name": f"Asset {mark}", "rates": [{"source": "USD", "rate": 0.05}]},
+    )
+    product = await _product(world)
+    customer = await world.make(
+        "/customers",
+        {
+            "name": f"Jane {mark}",
+            "external_id": "jane",
+            "email": f"{mark}@example.com",
+            "metadata": {"note": mark},
+            "subscriptions": [{"products": [{"code": "studio"}], **RETURN}],
+        },
+    )
+    shown = await world.make(f"/customers/{customer['id']}", {}, "GET")
+    await _wallet(world)
+    world.values |= {
+        "asset_code": ["credits"],
+        "product_id": [product["id"], "studio"],
+        "version": ["1", "2", "default"],
+        "customer_id": [customer["id"], "jane"],
+        "subscription_id": [entry["id"] for entry in shown["subscriptions"]],
+        "account_id": ["default:USD"],
+        "transaction_id": ["gift-1"],
+        "event_id": ["event-1"],
+        "authorization_id": ["hold-1"],
+        "top_up_id": [],
+        "vendor_id": [vendor["id"], "model-co"],
+        "key_id": [],
+        # Of queries:
+        "external_id": ["jane", "model-co", "acme"],
+        "customer_external_id": ["jane"],
+        "email": [f"{mark}@example.com"],
+        "name": [f"Jane {mark}"],
+        "code": ["studio"],
+        "subject": [f"subject {mark}"],
+    }
+    if world.name != "live":  # no real payments here
+        top_up = {"customer_id": "jane", "amount": 5, "currency": "USD", "description": mark}
+        world.values["top_up_id"] = [(await world.make("/top-ups", {**top_up, **RETURN}))["id"]]
+    if world.name in ("platform", "live"):
+        connected = await world.make("/accounts", {"name": f"Acme {mark}", "external_id": "acme"})
+        key = await world.make("/keys", {"name": f"Key {mark}"})
+        world.values["account_id"].append(connected["id"])
+        world.values["key_id"] = [key["id"]]
+    return world
+
+
+async def _product(world: World) -> Any:
+    price = {
+        "name": f"Price {world.marker}",
+        "type": "usage_based",
+        "billing_model": {"type": "real_time"},
+        "usage_calculation": {"event_type": "image", "usage_type": "unit"},
+        "pricing": [{"asset": "USD", "values": [{"unit_price": 0.5}]}],
+    }
+    version = {"prices": [price], "publish": True}
+    product = await world.make(
+        "/products", {"name": f"Product {world.marker}", "code": "studio", **version}
+    )
+    await world.make("/products/studio", {"prices": [price], "publish": False})
+    return product
+
+
+async def _wallet(world: World) -> None:
+    mark, wallet = world.marker, "/customers/jane/wallet"
+    gift = {"transaction_id": "gift-1", "asset": "USD", "amount": 20, "description": mark}
+    await world.make(f"{wallet}/adjustments", {**gift, "reason": "gift"})
+    await world.make(f"{wallet}/charges", {**gift, "transaction_id": "charge-1", "amount": 1})
+    # Usage then falls below the threshold, which makes a notice.
+    await world.make(f"{wallet}/default:USD", {"low_balance_threshold": 19}, "PATCH")
+    event = {
+        "id": "event-1",
+        "event_type": "image",
+        "subject": f"subject {mark}",
+        "description": mark,
+        "data": {"note": mark},
+        "costs": [{"id": "cost-1", "vendor_external_id": "model-co", "amount": 0.1}],
+    }
+    await world.make("/events", {"customer_id": "jane", "events": [event]})
+    hold = {"id": "hold-1", "customer_id": "jane", "amount": 2, "subject": mark}
+    await world.make("/authorizations", hold)
