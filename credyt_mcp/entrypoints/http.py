@@ -42,6 +42,7 @@ def http_app(billing: Billing, keys: KeyRing) -> ASGIApp:
         description="Real-time prepaid usage billing for AI apps.",
         lifespan=lifespan,
         redirect_slashes=False,
+        generate_unique_id_function=lambda route: route.name,
     )
     app.state.billing, app.state.keys = billing, keys
     add_routes(app)

@@ -13,6 +13,7 @@ from credyt_mcp.app import System
 from credyt_mcp.clock import FrozenClock
 from credyt_mcp.entrypoints.http import http_app
 from credyt_mcp.use_cases.key_ring import KNOWN_FOR_SECONDS, KeyRing
+from credyt_mcp.use_cases.keys import create_key
 from tests.conftest import API_KEY
 
 ALL = ["read", "write", "money", "admin"]
@@ -124,7 +125,11 @@ async def test_starting_credit_needs_the_scope_of_money(rest: httpx.AsyncClient)
 
 
 async def test_the_last_use_of_a_key_is_listed(
-    limited: httpx.AsyncClient, ring: KeyRing, seconds: Seconds, clock: FrozenClock
+    limited: httpx.AsyncClient,
+    system: System,
+    ring: KeyRing,
+    seconds: Seconds,
+    clock: FrozenClock,
 ) -> None:
     key = await made(limited)
     await limited.get("/assets", headers=with_key(key))
@@ -133,10 +138,9 @@ async def test_the_last_use_of_a_key_is_listed(
     ring.note_uses(clock.now())
     [used, _] = (await limited.get("/keys")).json()["items"]
     assert used["last_used_at"] == "2026-03-10T12:00:00Z"
-    # A process that saw an earlier use does not turn it back.
-    ring.note_uses(clock.now() - timedelta(hours=1))
-    other = KeyRing(limited._transport.app._billing.database, 0, seconds)  # type: ignore[attr-defined]
-    other.caller_of(key["key"]).meter.take(seconds.now)
+    # Another process that saw an earlier use does not turn it back.
+    other = KeyRing(system.billing.database, 10, seconds)
+    await other.admit(key["key"])
     other.note_uses(clock.now() - timedelta(hours=1))
     [used, _] = (await limited.get("/keys")).json()["items"]
     assert used["last_used_at"] == "2026-03-10T12:00:00Z"
@@ -201,8 +205,6 @@ async def test_keys_that_are_not_ours_leave_nothing_behind(
 async def test_a_key_of_one_environment_makes_and_sees_keys_of_it_only(
     rest: httpx.AsyncClient, system: System, clock: FrozenClock
 ) -> None:
-    from credyt_mcp.use_cases.keys import create_key
-
     live = {"X-CREDYT-API-KEY": create_key(system.billing.database, clock, "l", "live").key}
     second = await made(rest, **live)
     assert second["environment"] == "live"

@@ -25,14 +25,14 @@ Values = Mapping[str, list[str]]
 RETURN = {"return_url": "https://app.example/ok", "failure_url": "https://app.example/failed"}
 EVENT = {"id": "{event_id}", "event_type": "image", "data": {"size": "large"}}
 CREDIT = {"transaction_id": "{transaction_id}", "asset": "USD", "amount": 1, "reason": "gift"}
-USAGE = [{"event_type": "image"}]
+USAGE = [{"id": "event-1", "event_type": "image"}]
 VERSION = {"prices": [unit_price(2)], "publish": True}
 TOP_UP = {"customer_id": "{customer_id}", "amount": 5, "currency": "USD", **RETURN}
 
 BODIES: dict[str, Any] = {
     "POST /accounts": {"name": "Another"},
     "POST /assets": {"code": "{asset_code}", "name": "Another"},
-    "POST /assets/{asset_code}/quote": {"currency": "USD", "amount": 1},
+    "POST /assets/{asset_code}/quote": {"source": "USD", "amount": 1},
     "POST /assets/{asset_code}/rates": {"source": "USD", "rate": 0.07},
     "POST /authorizations": {
         "id": "{authorization_id}",
@@ -59,7 +59,7 @@ BODIES: dict[str, Any] = {
     "PATCH /customers/{customer_id}/wallet/{account_id}": {"overdraft_limit": 3},
     "POST /events": {"customer_id": "{customer_id}", "events": [EVENT]},
     "POST /keys": {"name": "another"},
-    "POST /products": {"name": "Another", "code": "{product_id}", **VERSION},
+    "POST /products": {"name": "Another", "code": "{code}", **VERSION},
     "POST /products/{product_id}": VERSION,
     "PATCH /products/{product_id}/{version}": {"publish": True, "make_default": True},
     "POST /products/{product_id}/{version}/simulate-usage": {"events": USAGE},
@@ -79,11 +79,11 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "create_adjustment": {"customer_id": "{customer_id}", **CREDIT},
     "create_asset": {"code": "{asset_code}", "name": "Another"},
     "create_customer": {"name": "Another"},
-    "create_product": {"name": "Another", "code": "{product_id}", **VERSION},
+    "create_product": {"name": "Another", "code": "{code}", **VERSION},
     "create_product_version": {"product_id": "{product_id}", **VERSION},
     "create_vendor": {"name": "Another"},
-    "create_wallet": {"external_id": "{customer_id}", "products": ["{product_id}"]},
-    "define_price": {"product_id": "{product_id}", "event_type": "video", "amount": 1},
+    "create_wallet": {"external_id": "{customer_external_id}", "products": ["{product_id}"]},
+    "define_price": {"product_id": "{product_id}", "event_type": "video", "unit_price": 1},
     "extend_authorization": {"authorization_id": "{authorization_id}", "amount": 0.1},
     "generate_topup_flow": {"customer_id": "{customer_id}", "amount": 5},
     "get_customer": {"customer_id": "{customer_id}"},
@@ -94,7 +94,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "list_assets": {},
     "list_customers": {},
     "list_products": {},
-    "quote_asset": {"asset_code": "{asset_code}", "currency": "USD", "amount": 1},
+    "quote_asset": {"asset_code": "{asset_code}", "source": "USD", "amount": 1},
     "record_event": {"customer_id": "{customer_id}", **EVENT},
     "release_authorization": {"authorization_id": "{authorization_id}"},
     "set_wallet_limits": {
@@ -131,8 +131,14 @@ class Asked(NamedTuple):
         return f"{self.path} {json.dumps(self.body)}"
 
 
+def everything(document: dict[str, Any], values: Values) -> list[Asked]:
+    """Every request over both faces: what reads comes first, what deletes last."""
+    rest = over_rest(document, values)
+    reads = [asked for asked in rest if asked.method == "GET"]
+    return [*reads, *over_mcp(values), *rest[len(reads) :]]
+
+
 def over_rest(document: dict[str, Any], values: Values) -> list[Asked]:
-    """Requests for every operation of the document, those that read before those that delete."""
     asked = [
         request
         for path, operations in document["paths"].items()

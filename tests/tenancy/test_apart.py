@@ -15,7 +15,7 @@ from credyt_mcp.storage.database import Database
 from credyt_mcp.use_cases.context import perform
 from credyt_mcp.use_cases.ledger import VerifyLedger, verify_ledger
 from tests.tenancy.conftest import Account, Server
-from tests.tenancy.requests import Asked, over_mcp, over_rest
+from tests.tenancy.requests import everything, over_rest
 from tests.tenancy.world import World, fill
 
 WITHOUT_KEY = ("/checkout/", "/docs", "/redoc", "/openapi.json", "/healthz", "/metrics")
@@ -44,14 +44,8 @@ async def tenant_of(world: World, system: System) -> int:
     return (await system.keys.admit(key, account)).tenant.id
 
 
-def all_requests(server: Server, owner: World) -> list[Asked]:
-    rest = over_rest(server.document, owner.values)
-    reads = [asked for asked in rest if asked.method == "GET"]
-    return [*reads, *over_mcp(owner.values), *rest[len(reads) :]]
-
-
 async def assert_nothing_leaks(server: Server, owner: World, intruder: World) -> None:
-    for asked in all_requests(server, owner):
+    for asked in everything(server.document, owner.values):
         answer = await intruder.ask(asked)
         assert answer.status_code < 500, (asked, answer.text)
         assert "internal_error" not in answer.text, (asked, answer.text)

@@ -64,7 +64,6 @@ class HotRoute:
             "summary": name.replace("_", " ").capitalize(),
             "operationId": name,
             "description": " ".join((self._command.__doc__ or "").split()),
-            "security": [{"APIKeyHeader": []}],
             "parameters": [
                 {"name": part, "in": "path", "required": True, "schema": {"type": "string"}}
                 for part in self._parts

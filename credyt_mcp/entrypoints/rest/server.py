@@ -24,6 +24,7 @@ from credyt_mcp.entrypoints.rest import (
     vendors,
     wallets,
 )
+from credyt_mcp.entrypoints.rest.documented_access import describe_access
 from credyt_mcp.entrypoints.rest.replies import on_credyt_error, on_http_error, on_invalid
 from credyt_mcp.errors import CredytError
 
@@ -70,5 +71,6 @@ def _openapi(api: FastAPI) -> dict[str, Any]:
             ref_template="#/components/schemas/{model}",
         )
         document["components"]["schemas"] |= definitions["$defs"]
+        describe_access(document)
         api.openapi_schema = document
     return api.openapi_schema
