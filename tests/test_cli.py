@@ -44,6 +44,20 @@ def test_a_key_is_shown_once_listed_without_its_text_and_revoked(
     assert key not in shown
 
 
+def test_a_key_may_do_what_it_was_made_for(env: dict[str, str], tmp_path: Path) -> None:
+    made = credyt("keys", "create", "--scopes", "money, read", "--json", env=env, cwd=tmp_path)
+    assert json.loads(made.stdout)["scopes"] == ["read", "money"]
+    for wrong in ("all", "", "read,"):
+        refused = credyt("keys", "create", "--scopes", wrong, env=env, cwd=tmp_path)
+        assert (refused.returncode, refused.stdout) == (2, "")
+        assert "read, write, money, admin" in refused.stderr
+    [listed] = json.loads(credyt("keys", "list", "--json", env=env, cwd=tmp_path).stdout)
+    assert listed["scopes"] == ["read", "money"]
+    assert (
+        "read money" in credyt("keys", "list", env={**env, "COLUMNS": "200"}, cwd=tmp_path).stdout
+    )
+
+
 def test_an_error_is_two_lines_and_exit_code_1(env: dict[str, str], tmp_path: Path) -> None:
     failed = credyt("keys", "revoke", "apk_none", env=env, cwd=tmp_path)
     assert failed.returncode == 1

@@ -288,3 +288,26 @@ def test_a_wrong_key_is_an_authentication_error(shared_server: Server) -> None:
         pytest.raises(ClientAuthenticationError),
     ):
         client.products.list()
+
+
+def test_a_platform_acts_for_a_connected_account(sdk: CredytApiClient, unique: Unique) -> None:
+    external_id, code = unique("acme"), unique("studio")
+    acme = sdk.accounts.create(
+        {"name": "Acme", "external_id": external_id, "metadata": {"plan": "pro"}}
+    )
+    shown = sdk.accounts.get(acme.id)
+    assert (shown.name, shown.external_id, shown.metadata) == ("Acme", external_id, {"plan": "pro"})
+    assert shown.created_at.tzinfo is not None
+    assert [entry.id for entry in sdk.accounts.list(external_id=external_id)["items"]] == [acme.id]
+    with pytest.raises(ResourceExistsError):
+        sdk.accounts.create({"name": "Acme", "external_id": external_id})
+
+    for_acme = {"headers": {"X-CREDYT-ACCOUNT": acme.id}}
+    context = sdk.accounts.get_context(**for_acme)
+    assert (context.account_id, context.environment, context.name) == (acme.id, "test", "Acme")
+    assert sdk.accounts.get_context().account_id != acme.id
+    product = {"name": "Studio", "code": code, "publish": True, "prices": [unit_price(1)]}
+    made = sdk.products.create(product, **for_acme)
+    assert sdk.products.get(made.id, **for_acme).code == code
+    with pytest.raises(ResourceNotFoundError):
+        sdk.products.get(made.id)

@@ -20,12 +20,15 @@ from credyt_mcp.settings import Settings
 from credyt_mcp.storage import schema
 from credyt_mcp.storage.database import Database
 from credyt_mcp.use_cases.context import perform
+from credyt_mcp.use_cases.keys import list_keys
 from credyt_mcp.use_cases.ledger import VerifyLedger, verify_ledger
 from credyt_mcp.use_cases.wallets import GetAccount, get_account
 
 OLD_WALLET = """
 INSERT INTO tenants (id, account_id, account_name, environment, created_at)
 VALUES (900, 'acc_old', 'default', 'test', 0);
+INSERT INTO api_keys (id, tenant_id, name, shown, key_hash, created_at)
+VALUES ('apk_old', 900, 'old', 'key_…', {key}, 0);
 INSERT INTO customers (id, tenant_id, public_id, external_id, name, details, created_at)
 VALUES (1, 900, 'cust_old', 'jane', 'Jane', '{}', 0);
 INSERT INTO ledger_accounts (id, tenant_id, customer_id, kind, name, asset, balance, created_at)
@@ -79,6 +82,8 @@ async def test_an_older_database_is_upgraded_with_its_wallets(empty_url: str, ol
         account = await perform(system.billing, get_account, command)
         assert (account.available, account.pending_out) == (5, 0)
         assert (await perform(system.billing, verify_ledger, VerifyLedger())).ok
+        [key] = list_keys(system.billing.database)
+        assert (key.scopes, key.last_used_at) == (["read", "write", "money", "admin"], None)
 
 
 def test_a_new_folder_keeps_itself_out_of_the_repository(tmp_path: Path) -> None:
