@@ -44,7 +44,7 @@ class Settings(BaseSettings):
     )
 
     rate_limit: int = Field(
-        default=5_000,
+        default=20_000,
         ge=0,
         description="requests a second that a key may send to one process; 0 means any number",
     )
