@@ -48,7 +48,7 @@ class Commands:
             body = event(self._new_id())
             events.append(UsageEvent(body["id"], body["event_type"], now, data=body["data"]))
         ref = CustomerRef(TENANT, None, who)
-        return RecordUsage(ref, tuple(events), oldest=0, newest=now + 10**6)
+        return RecordUsage(ref, tuple(events), max_age=now, max_ahead=10**6)
 
 
 def seed(url: str, events: int, customers: int) -> dict[str, float]:

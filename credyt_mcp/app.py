@@ -14,6 +14,7 @@ from credyt_mcp.errors import SchemaOutdated
 from credyt_mcp.payments.sandbox import SandboxProvider
 from credyt_mcp.settings import Settings
 from credyt_mcp.storage import schema
+from credyt_mcp.storage.clocks import TenantClocks
 from credyt_mcp.storage.database import Database
 from credyt_mcp.storage.lane import Lane
 from credyt_mcp.storage.published_prices import PublishedPrices
@@ -68,11 +69,13 @@ async def running(
             test = await anyio.to_thread.run_sync(default_tenant, database, clock, "test")
             key = settings.api_key.get_secret_value()
             await anyio.to_thread.run_sync(admit_key, database, clock, test, key)
-        lane = Lane(database, clock)
+        lane, clocks = Lane(database, clock), TenantClocks(database, clock)
         try:
-            sandbox = SandboxProvider(StoredSessions(database), settings.public_url, clock)
+            sandbox = SandboxProvider(StoredSessions(database), settings.public_url, clocks.now)
             prices, vendors = PublishedPrices(database), KnownVendors(database)
-            billing = Billing(settings, clock, database, lane, prices, vendors, sandbox, tenant)
+            billing = Billing(
+                settings, clock, database, lane, prices, vendors, clocks, sandbox, tenant
+            )
             keys = KeyRing(database, settings.rate_limit)
             gc.freeze()
             async with anyio.create_task_group() as background:
@@ -82,5 +85,6 @@ async def running(
                 background.cancel_scope.cancel()
         finally:
             await lane.close()
+            clocks.close()
     finally:
         database.close()

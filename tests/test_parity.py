@@ -40,6 +40,7 @@ NOT_OVER_MCP = {
     "capture_authorization": "record_event with authorization_id captures",
     "get_limit_changes": LEAN_LIST,
     "list_notices": LEAN_LIST,
+    "get_clock": "advance_clock by PT0S answers what time it is",
     "get_asset": "quote_asset shows the rate in force",
     "get_version": "get_product shows the default version, simulate_usage prices any",
     "update_version": "define_price and create_product_version publish",

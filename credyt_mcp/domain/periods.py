@@ -5,6 +5,7 @@ A period is half-open: it holds its start and ends just before the next one's st
 
 from __future__ import annotations
 
+from calendar import monthrange
 from datetime import UTC, datetime
 
 from credyt_mcp.domain.prices import Period
@@ -26,3 +27,10 @@ def period_start(period: Period, moment: datetime) -> datetime:
     else:
         month = moment.month
     return datetime(moment.year, month, 1, tzinfo=UTC)
+
+
+def add_months(moment: datetime, months: int) -> datetime:
+    """The same day and time so many months later, or the last day of a shorter month."""
+    years, month = divmod(moment.month - 1 + months, 12)
+    year, month = moment.year + years, month + 1
+    return moment.replace(year=year, month=month, day=min(moment.day, monthrange(year, month)[1]))

@@ -7,7 +7,7 @@ turn negative. A request's events go through together or not at all.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from credyt_mcp import ids
@@ -52,6 +52,10 @@ class StoredFee(NamedTuple):
     value: int
 
 
+WHEN_BOOKED = -(2**63)
+"""As `occurred_at`: the moment at which it is booked, for an event that does not say one."""
+
+
 @dataclass(frozen=True)
 class UsageEvent:
     """One thing that happened in the app, under the app's own id for it."""
@@ -83,7 +87,8 @@ class UsageRecorded:
 
 @dataclass(frozen=True)
 class RecordUsage:
-    """Bill events of one customer; `occurred_at` must lie in [oldest, newest] (microseconds).
+    """Bill events of one customer, at most `max_age` old and `max_ahead` in the future
+    (microseconds).
 
     With `enforce`, and always in an account with a hard limit, usage that the wallet does not
     cover is refused. An event that names an authorization captures it.
@@ -91,8 +96,8 @@ class RecordUsage:
 
     ref: CustomerRef
     events: tuple[UsageEvent, ...]
-    oldest: int
-    newest: int
+    max_age: int
+    max_ahead: int
     enforce: bool = False
 
     @property
@@ -104,15 +109,14 @@ class RecordUsage:
         named = [event.authorization_id for event in self.events if event.authorization_id]
         return [(self.ref.tenant_id, ids.client_key(name)) for name in named]
 
-    @property
-    def priced_events(self) -> tuple[UsageEvent, ...]:
-        return self.events
+    def priced_events(self, now: int) -> list[UsageEvent]:
+        return [occurring(event, now) for event in self.events]
 
     def decide(self, book: Book) -> UsageRecorded:
         customer = book.customer(self.ref)
         last_use = {event.authorization_id: index for index, event in enumerate(self.events)}
         outcomes = []
-        for index, event in enumerate(self.events):
+        for index, event in enumerate(self.priced_events(book.now)):
             final = event.final and index == last_use[event.authorization_id]
             try:
                 outcomes.append(self._record(book, customer, event, final))
@@ -135,7 +139,7 @@ class RecordUsage:
             if not same:
                 raise IdReused(f"event id '{event.id}' was already used for other usage")
             return EventOutcome(known, duplicate=True, warnings=[])
-        self._check_window(event)
+        self._check_window(event, book.now)
         row = Event(
             tenant_id=customer.tenant_id,
             key=key,
@@ -179,13 +183,19 @@ class RecordUsage:
             )
         return found
 
-    def _check_window(self, event: UsageEvent) -> None:
-        if event.occurred_at < self.oldest:
-            limit = from_micros(self.oldest).isoformat(timespec="seconds")
+    def _check_window(self, event: UsageEvent, now: int) -> None:
+        oldest, newest = now - self.max_age, now + self.max_ahead
+        if event.occurred_at < oldest:
+            limit = from_micros(oldest).isoformat(timespec="seconds")
             raise OutsideWindow("occurred_at", f"must not be before {limit}")
-        if event.occurred_at > self.newest:
-            limit = from_micros(self.newest).isoformat(timespec="seconds")
+        if event.occurred_at > newest:
+            limit = from_micros(newest).isoformat(timespec="seconds")
             raise OutsideWindow("occurred_at", f"must not be after {limit}")
+
+
+def occurring(event: UsageEvent, now: int) -> UsageEvent:
+    """The event with the moment it has when it is booked at `now`."""
+    return replace(event, occurred_at=now) if event.occurred_at == WHEN_BOOKED else event
 
 
 def prices_in_force(customer: Customer, event: UsageEvent) -> Iterator[tuple[RateCard, UsagePrice]]:

@@ -5,9 +5,10 @@ It behaves like any other provider: it keeps its own sessions and is asked for t
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import datetime
 from typing import Protocol
 
-from credyt_mcp.clock import Clock
 from credyt_mcp.domain.checkouts import Checkout, decline_reason
 from credyt_mcp.errors import NotFound, WrongState
 from credyt_mcp.ids import new_secret
@@ -28,10 +29,11 @@ class Sessions(Protocol):
 class SandboxProvider:
     name = "sandbox"
 
-    def __init__(self, sessions: Sessions, public_url: str, clock: Clock) -> None:
+    def __init__(self, sessions: Sessions, public_url: str, now: Callable[[int], datetime]) -> None:
+        """`now` answers what time it is for a tenant: links expire by the tenant's clock."""
         self._sessions = sessions
         self._public_url = public_url.rstrip("/")
-        self._clock = clock
+        self._now = now
 
     def create_checkout(self, request: CheckoutRequest) -> CheckoutRef:
         checkout = self._sessions.add(
@@ -61,7 +63,7 @@ class SandboxProvider:
         checkout = self._sessions.get(checkout_id)
         if checkout is None:
             raise NotFound("this payment link does not exist", hint="Ask the app for a new link.")
-        return checkout.at(self._clock.now())
+        return checkout.at(self._now(checkout.tenant_id))
 
     def pay(self, checkout_id: str, card_number: str) -> str | None:
         """Pay with a test card: None when paid (also if it was before), else why it is declined.

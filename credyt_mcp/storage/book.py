@@ -12,7 +12,7 @@ from operator import itemgetter
 from typing import Any, Protocol
 
 from credyt_mcp.domain.assets import currency
-from credyt_mcp.domain.authorizations import BringUpToDate
+from credyt_mcp.domain.authorizations import Authorize, BringUpToDate
 from credyt_mcp.domain.book import Book, Count, Customer, CustomerRef, Event, SubscribedVersion
 from credyt_mcp.domain.ledger import BUSINESS, Account, AccountKind
 from credyt_mcp.domain.money import Asset
@@ -243,8 +243,8 @@ class BookStore:
         wanted: dict[tuple[int, int, bytes], Customer] = {}
         for command in commands:
             customer = book.customers.get(command.ref)
-            if customer is not None:
-                for event in getattr(command, "priced_events", ()):
+            if customer is not None and isinstance(command, RecordUsage | Authorize):
+                for event in command.priced_events(book.now):
                     for key in counter_keys(customer, event):
                         if key not in customer.counts:
                             wanted[customer.tenant_id, customer.id, key] = customer

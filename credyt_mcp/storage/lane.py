@@ -18,9 +18,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any, NamedTuple
 
-from credyt_mcp.clock import Clock, to_micros
+from credyt_mcp.clock import Clock
 from credyt_mcp.errors import CredytError, Overloaded
 from credyt_mcp.storage.book import BookStore, Command
+from credyt_mcp.storage.clocks import LaneClocks
 from credyt_mcp.storage.database import Database
 from credyt_mcp.storage.lane_metrics import LaneMetrics
 
@@ -51,9 +52,9 @@ class Lane:
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._gate = database.gate
-        self._clock = clock
         self._store = BookStore(database.lane_connection())
         self._connection = self._store.connection
+        self._clocks = LaneClocks(self._connection, clock)
         self._single: deque[_Waiting] = deque()
         self._bulky: deque[_Waiting] = deque()
         self._wake = asyncio.Event()
@@ -167,8 +168,8 @@ class Lane:
                     self._work_and_commit, commands, work
                 )
                 return outcomes
-            self._connection.begin()
             try:
+                self._clocks.begin(commands)
                 outcomes = work(commands)
                 await self._in_thread(self._commit)
             except BaseException:
@@ -182,7 +183,7 @@ class Lane:
         self, commands: list[Command], work: Callable[[Sequence[Command]], list[Outcome]]
     ) -> list[Outcome]:
         try:
-            self._connection.begin()
+            self._clocks.begin(commands)
             outcomes = work(commands)
             self._commit()
         except BaseException:
@@ -202,7 +203,14 @@ class Lane:
             self._connection.rollback()
 
     def _together(self, commands: Sequence[Command]) -> list[Outcome]:
-        book = self._store.load(commands, to_micros(self._clock.now()))
+        """Decide and write them, in one book for each present that their tenants live in."""
+        outcomes = {
+            now: iter(self._decide(group, now)) for now, group in self._clocks.by_time(commands)
+        }
+        return [next(outcomes[self._clocks.now(command)]) for command in commands]
+
+    def _decide(self, commands: Sequence[Command], now: int) -> list[Outcome]:
+        book = self._store.load(commands, now)
         outcomes = []
         for command in commands:
             book.mark()

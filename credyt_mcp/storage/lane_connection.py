@@ -14,6 +14,7 @@ from functools import cache
 from typing import Any, ClassVar
 
 import psycopg
+from psycopg.rows import tuple_row
 from sqlalchemy import Dialect, Table
 from sqlalchemy.dialects.postgresql.base import PGDialect
 from sqlalchemy.engine import URL
@@ -65,7 +66,12 @@ class LaneConnection(ABC):
     def rollback(self) -> None: ...
 
     @abstractmethod
-    def begin(self) -> None: ...
+    def begin(self, asking: str = "") -> list[tuple[Any, ...]]:
+        """Begin a transaction; answers the rows of a query that rides along."""
+
+    @abstractmethod
+    def ask(self, sql: str) -> list[tuple[Any, ...]]:
+        """Rows of a query outside any transaction, asked again if the connection was lost."""
 
     @abstractmethod
     def find(
@@ -128,8 +134,12 @@ class SqliteLaneConnection(LaneConnection):
     def together(self) -> AbstractContextManager[Any]:
         return nullcontext()
 
-    def begin(self) -> None:
+    def begin(self, asking: str = "") -> list[tuple[Any, ...]]:
         self._connection.execute("BEGIN IMMEDIATE")
+        return self.ask(asking) if asking else []
+
+    def ask(self, sql: str) -> list[tuple[Any, ...]]:
+        return self._connection.execute(sql).fetchall()
 
     def commit(self) -> None:
         self._connection.execute("COMMIT")
@@ -222,10 +232,29 @@ class PostgresLaneConnection(LaneConnection):
     def together(self) -> AbstractContextManager[Any]:
         return self._connection.pipeline()
 
-    def begin(self) -> None:
+    def begin(self, asking: str = "") -> list[tuple[Any, ...]]:
         if self._connection.closed:
             self._connection = self._connect()
-        self.execute("BEGIN")
+        if not asking:
+            self.execute("BEGIN")
+            return []
+        # Two statements in one message, which must then not be prepared.
+        cursor = self._connection.cursor(row_factory=tuple_row)
+        cursor.execute(f"BEGIN; {asking}".encode(), prepare=False)
+        cursor.nextset()
+        return cursor.fetchall()
+
+    def ask(self, sql: str) -> list[tuple[Any, ...]]:
+        if self._connection.closed:
+            self._connection = self._connect()
+        try:
+            return self._asked(sql)
+        except psycopg.OperationalError:
+            self._connection = self._connect()
+            return self._asked(sql)
+
+    def _asked(self, sql: str) -> list[tuple[Any, ...]]:
+        return self._connection.cursor(row_factory=tuple_row).execute(sql.encode()).fetchall()
 
     def commit(self) -> None:
         self.execute("COMMIT")

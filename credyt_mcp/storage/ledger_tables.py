@@ -85,6 +85,20 @@ class GrantRow(SQLModel, table=True):
             postgresql_where=text("remaining > 0"),
         ),
         Index("grants_account", "account_id", "id"),
+        Index(
+            "grants_expiring",
+            "tenant_id",
+            "expires_at",
+            sqlite_where=text("remaining > 0"),
+            postgresql_where=text("remaining > 0"),
+        ),
+        Index(
+            "grants_deferred",
+            "tenant_id",
+            "effective_at",
+            sqlite_where=text("booked = 0"),
+            postgresql_where=text("booked = 0"),
+        ),
     )
 
     id: int = Field(primary_key=True, sa_type=RowId)

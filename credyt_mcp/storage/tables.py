@@ -22,6 +22,7 @@ class TenantRow(SQLModel, table=True):
     """An account in one environment: `test` and `live` are two tenants that never meet.
 
     `parent_id` is the tenant of the platform that made it; such an account has one environment.
+    `clock_offset` is how far a test environment's clock is ahead of real time, in microseconds.
     """
 
     __tablename__ = "tenants"
@@ -37,6 +38,7 @@ class TenantRow(SQLModel, table=True):
     parent_id: int | None = None
     external_id: str | None = Field(default=None, sa_type=Text)
     details: Any = Field(default=None, nullable=True, sa_type=ExactJson)
+    clock_offset: int = Field(default=0, sa_type=BigInteger)
     created_at: datetime = Field(sa_type=Micros)
 
 

@@ -105,8 +105,7 @@ class Target(NamedTuple):
 async def create_adjustment(billing: Billing, command: CreateAdjustment) -> AdjustmentCreated:
     """Raises NotFound (customer), UnknownReference (asset), IdReused, AmountOutOfRange,
     InvalidRequest (dates that make no sense)."""
-    target = await anyio.to_thread.run_sync(_target, billing, command)
-    _check_dates(billing, command, target)
+    target = await anyio.to_thread.run_sync(_checked, billing, command)
     adjust = Adjust(
         ref=target.ref,
         transaction_id=command.transaction_id,
@@ -174,6 +173,12 @@ def _target(billing: Billing, command: CreateAdjustment | CreateCharge) -> Targe
         )
         known = wallets.transaction(session, tenant_id, command.transaction_id) is not None
     return Target(CustomerRef(tenant_id, customer.public_id), name, asset, known)
+
+
+def _checked(billing: Billing, command: CreateAdjustment) -> Target:
+    target = _target(billing, command)
+    _check_dates(billing, command, target)
+    return target
 
 
 def _check_dates(billing: Billing, command: CreateAdjustment, target: Target) -> None:

@@ -9,12 +9,12 @@ from typing import Annotated, Any, NamedTuple, Self
 import anyio
 from pydantic import Field, model_validator
 
-from credyt_mcp.clock import from_micros, to_micros
+from credyt_mcp.clock import SECOND, from_micros
 from credyt_mcp.domain.assets import currency
 from credyt_mcp.domain.authorizations import Authorize, Authorized, CaptureAmount, Extend, Release
 from credyt_mcp.domain.book import Authorization, CustomerRef
 from credyt_mcp.domain.money import Asset, from_units, to_units
-from credyt_mcp.domain.usage import UsageEvent
+from credyt_mcp.domain.usage import WHEN_BOOKED, UsageEvent
 from credyt_mcp.errors import InvalidRequest, NotFound, UnknownReference
 from credyt_mcp.ids import new_id
 from credyt_mcp.storage import assets, authorizations
@@ -31,7 +31,6 @@ from credyt_mcp.use_cases.recording import record
 from credyt_mcp.use_cases.usage_fields import EventData, UsageEventFields
 
 DEFAULT_SECONDS, SECONDS_MAX = 900, 30 * 24 * 3600
-_MICROS = 1_000_000
 
 AuthorizationId = Annotated[
     ShortText,
@@ -170,10 +169,10 @@ async def authorize_usage(billing: Billing, command: AuthorizeUsage) -> Authoriz
             ref=CustomerRef(billing.tenant.id, command.customer_id, external),
             id=command.id,
             request=asked,
-            lasts=command.expires_in * _MICROS,
+            lasts=command.expires_in * SECOND,
             subject=command.subject,
             metadata=command.metadata,
-            event=_estimated(billing, command),
+            event=_estimated(command),
             account_name=command.account_name,
             asset=asset,
             amount=units,
@@ -193,7 +192,7 @@ async def extend_authorization(billing: Billing, command: ExtendAuthorization) -
             billing.tenant.id,
             command.authorization_id,
             amount=_units(command.amount, asset),
-            lasts=None if command.expires_in is None else command.expires_in * _MICROS,
+            lasts=None if command.expires_in is None else command.expires_in * SECOND,
             extension_id=command.extension_id or _id_for_replay(command),
         )
     )
@@ -308,11 +307,10 @@ def _moment(authorization: Authorization) -> datetime | None:
     return None if authorization.closed_at is None else from_micros(authorization.closed_at)
 
 
-def _estimated(billing: Billing, command: AuthorizeUsage) -> UsageEvent | None:
+def _estimated(command: AuthorizeUsage) -> UsageEvent | None:
     if command.event_type is None:
         return None
-    now = to_micros(billing.now())
-    return UsageEvent(command.id, command.event_type, now, data=command.data)
+    return UsageEvent(command.id, command.event_type, WHEN_BOOKED, data=command.data)
 
 
 async def _amount(billing: Billing, command: AuthorizeUsage) -> _Priced:

@@ -32,6 +32,7 @@ from credyt_mcp.domain.fields import not_bool
 from credyt_mcp.errors import Forbidden
 from credyt_mcp.payments.provider import PaymentProvider
 from credyt_mcp.settings import Settings
+from credyt_mcp.storage.clocks import TenantClocks
 from credyt_mcp.storage.database import Database
 from credyt_mcp.storage.lane import Lane
 from credyt_mcp.storage.published_prices import PublishedPrices
@@ -63,10 +64,12 @@ class Billing:
 
     settings: Settings
     clock: Clock
+    """Real time: for keys, rate limits, deliveries. What happens in the books asks `now`."""
     database: Database
     lane: Lane
     prices: PublishedPrices
     vendors: KnownVendors
+    clocks: TenantClocks
     payments: PaymentProvider
     tenant: Tenant
     actor: str = LOCAL
@@ -90,7 +93,8 @@ class Billing:
             )
 
     def now(self) -> datetime:
-        return self.clock.now()
+        """The tenant's present. Not for the event loop: it may ask the database."""
+        return self.clocks.now(self.tenant.id)
 
 
 class Command(BaseModel):

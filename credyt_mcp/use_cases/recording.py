@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
 
-from credyt_mcp.clock import to_micros
+from credyt_mcp.clock import DAY, SECOND, to_micros
 from credyt_mcp.domain.book import CustomerRef
-from credyt_mcp.domain.usage import RecordUsage, UsageEvent, UsageRecorded
+from credyt_mcp.domain.usage import WHEN_BOOKED, RecordUsage, UsageEvent, UsageRecorded
 from credyt_mcp.use_cases.context import Billing
 from credyt_mcp.use_cases.event_costs import stored_costs
 from credyt_mcp.use_cases.usage_fields import UsageEventFields
@@ -21,13 +20,12 @@ async def record(
     enforce: bool = False,
 ) -> UsageRecorded:
     """Bill `given`, all or none. Errors name fields under `events[i]`."""
-    now = billing.now()
     costs = await stored_costs(billing, given)
     prepared = tuple(
         UsageEvent(
             id=event.id,
             event_type=event.event_type,
-            occurred_at=to_micros(event.occurred_at or now),
+            occurred_at=WHEN_BOOKED if event.occurred_at is None else to_micros(event.occurred_at),
             subject=event.subject,
             description=event.description,
             data=event.data,
@@ -41,8 +39,8 @@ async def record(
     command = RecordUsage(
         ref,
         prepared,
-        oldest=to_micros(now - timedelta(days=settings.event_max_age_days)),
-        newest=to_micros(now + timedelta(seconds=settings.event_max_ahead_seconds)),
+        max_age=settings.event_max_age_days * DAY,
+        max_ahead=settings.event_max_ahead_seconds * SECOND,
         enforce=enforce,
     )
     recorded: UsageRecorded = await billing.lane.submit(command)

@@ -1,42 +1,75 @@
-"""Books what time did to wallets that nobody touches. Reads are right without it, only earlier."""
+"""Does what has become due, in every process, all the time. Reads are right without it, only
+earlier than what is written down."""
 
 from __future__ import annotations
 
+import asyncio
 import logging
+from collections.abc import Callable
+from datetime import datetime
 from typing import NoReturn
 
 import anyio
+from sqlmodel import Session
 
 from credyt_mcp.domain.authorizations import BringUpToDate
 from credyt_mcp.domain.book import CustomerRef
 from credyt_mcp.storage import due
 from credyt_mcp.use_cases.context import Billing
+from credyt_mcp.use_cases.due_work import DueWork
 
-SWEEP_SECONDS = 15
-AT_ONCE = 500
+SWEEP_SECONDS = 5
+AT_ONCE = 100
 
 log = logging.getLogger(__name__)
 
+Find = Callable[[Session, datetime, int, int | None], list[CustomerRef]]
+
 
 async def sweep(billing: Billing) -> int:
-    """Bring due wallets of all tenants up to date; answers how many."""
-    refs = await anyio.to_thread.run_sync(_due, billing)
-    for ref in refs:
-        await billing.lane.submit(BringUpToDate(ref))
-    return len(refs)
+    """Do what is due of all tenants; answers how much. A kind that fails keeps no other waiting."""
+    done = 0
+    for work in WORK:
+        try:
+            done += await work.run_due(billing, None)
+        except Exception:
+            log.exception("what is due of %s failed and is tried again", work.kind)
+    return done
 
 
 async def keep_sweeping(billing: Billing) -> NoReturn:
-    """Sweep now and then, until cancelled. A failure is logged and tried again."""
+    """Sweep every few seconds, until cancelled."""
     while True:
-        try:
-            while await sweep(billing) >= AT_ONCE:
-                pass
-        except Exception:
-            log.exception("a sweep failed")
+        await sweep(billing)
         await anyio.sleep(SWEEP_SECONDS)
 
 
-def _due(billing: Billing) -> list[CustomerRef]:
+async def _expire_holds(billing: Billing, tenant_id: int | None) -> int:
+    return await _bring_up_to_date(billing, tenant_id, due.holds)
+
+
+async def _book_credit(billing: Billing, tenant_id: int | None) -> int:
+    return await _bring_up_to_date(billing, tenant_id, due.credit)
+
+
+async def _bring_up_to_date(billing: Billing, tenant_id: int | None, find: Find) -> int:
+    """Wallets that are due, a batch of the lane at a time."""
+    done = 0
+    while True:
+        refs = await anyio.to_thread.run_sync(_found, billing, tenant_id, find)
+        await asyncio.gather(*(billing.lane.submit(BringUpToDate(ref)) for ref in refs))
+        done += len(refs)
+        if len(refs) < AT_ONCE:
+            return done
+
+
+def _found(billing: Billing, tenant_id: int | None, find: Find) -> list[CustomerRef]:
     with billing.database.read() as session:
-        return due.wallets(session, billing.now(), AT_ONCE)
+        return find(session, billing.clock.now(), AT_ONCE, tenant_id)
+
+
+WORK = (
+    DueWork("authorizations", due.next_hold, _expire_holds),
+    DueWork("credit", due.next_credit, _book_credit),
+)
+"""In the order in which what is due at one moment is done."""

@@ -95,8 +95,8 @@ commands: st.SearchStrategy[Command] = st.one_of(
         RecordUsage,
         ref=_refs,
         events=st.lists(_events, min_size=1, max_size=4).map(tuple),
-        oldest=st.just(START - DAY),
-        newest=st.just(START + 35 * DAY),
+        max_age=st.just(40 * DAY),
+        max_ahead=st.just(35 * DAY),
     ),
 )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from credyt_mcp.entrypoints.mcp import (
     assets,
     authorizations,
+    clocks,
     customers,
     events,
     ledger,
@@ -24,4 +25,5 @@ TOOLS = (
     *assets.TOOLS,
     *vendors.TOOLS,
     *ledger.TOOLS,
+    *clocks.TOOLS,
 )

@@ -14,6 +14,7 @@ from credyt_mcp.entrypoints.rest import (
     accounts,
     assets,
     authorizations,
+    clocks,
     customers,
     events,
     keys,
@@ -42,6 +43,7 @@ ROUTERS = (
     vendors.router,
     notices.router,
     ledger.router,
+    clocks.router,
 )
 HOT_ROUTES = (*events.HOT_ROUTES, *authorizations.HOT_ROUTES)
 
