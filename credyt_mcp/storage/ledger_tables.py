@@ -168,6 +168,13 @@ class AuthorizationRow(SQLModel, table=True):
             sqlite_where=text("status = 'open'"),
             postgresql_where=text("status = 'open'"),
         ),
+        Index(
+            "authorizations_expiring",
+            "tenant_id",
+            "expires_at",
+            sqlite_where=text("status = 'open'"),
+            postgresql_where=text("status = 'open'"),
+        ),
     )
 
     id: int = Field(primary_key=True, sa_type=RowId)

@@ -1,4 +1,4 @@
-"""Clocks of test environments, and indexes by which credit that is due is found."""
+"""Clocks of test environments, and indexes by which what is due is found for each tenant."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,23 +8,15 @@ down_revision = "0003"
 branch_labels = None
 depends_on = None
 
-OPEN, DEFERRED = sa.text("remaining > 0"), sa.text("booked = 0")
-
 
 def upgrade() -> None:
     offset = sa.Column("clock_offset", sa.BigInteger(), nullable=False, server_default="0")
     op.add_column("tenants", offset)
-    op.create_index(
-        "grants_expiring",
-        "grants",
-        ["tenant_id", "expires_at"],
-        sqlite_where=OPEN,
-        postgresql_where=OPEN,
-    )
-    op.create_index(
-        "grants_deferred",
-        "grants",
-        ["tenant_id", "effective_at"],
-        sqlite_where=DEFERRED,
-        postgresql_where=DEFERRED,
-    )
+    for name, table, moment, wanted in (
+        ("authorizations_expiring", "authorizations", "expires_at", "status = 'open'"),
+        ("grants_expiring", "grants", "expires_at", "remaining > 0"),
+        ("grants_deferred", "grants", "effective_at", "booked = 0"),
+    ):
+        only = sa.text(wanted)
+        columns = ["tenant_id", moment]
+        op.create_index(name, table, columns, sqlite_where=only, postgresql_where=only)
