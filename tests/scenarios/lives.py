@@ -25,6 +25,8 @@ class Row(NamedTuple):
     day: str
     available: dict[str, str]
     do: Callable[[Life], Awaitable[None]] | None = None
+    status: str = ""
+    """Of the subscription, where it matters."""
 
 
 class Life:
@@ -35,11 +37,10 @@ class Life:
         self._numbers = count(1)
         self.year = 0
 
-    async def begin(self) -> None:
-        """Move to the first day of the year."""
+    async def begin(self, day: str, hour: int) -> None:
         present = datetime.fromisoformat((await self.ask("GET", "/clock"))["now"]).year
         self.year = next(year for year in count(present + 1) if not isleap(year))
-        await self.ask("POST", "/clock", to=self.on("01-01", hour=0))
+        await self.ask("POST", "/clock", to=self.on(day, hour))
 
     async def live(self, rows: Sequence[Row]) -> None:
         for row in rows:
@@ -50,6 +51,8 @@ class Life:
             seen = {account["asset"]: account["available"] for account in wallet["accounts"]}
             wanted = {asset: Decimal(units) for asset, units in row.available.items()}
             assert {asset: Decimal(units) for asset, units in seen.items()} == wanted, row.day
+            if row.status:
+                assert (await self.subscription())["status"] == row.status, row.day
 
     def on(self, day: str, hour: int = 12) -> str:
         """`05-31`, or `1-05-31` for a year later."""
@@ -61,6 +64,10 @@ class Life:
         answer = await next(self._clients).request(method, path, json=body or None)
         assert answer.is_success, f"{method} {path}: {answer.text}"
         return exact_json.loads(answer.content) if answer.content else None
+
+    async def subscription(self) -> Any:
+        [only] = (await self.ask("GET", "/customers/jane"))["subscriptions"]
+        return only
 
     async def use(self, images: int) -> None:
         name, subject = f"use-{next(self._numbers)}", {"event_type": "image"}
@@ -86,3 +93,7 @@ class Life:
         name = f"hold-{next(self._numbers)}"
         fields = {"id": name, "customer_external_id": "jane", "expires_in": seconds}
         await self.ask("POST", "/authorizations", **fields, amount=amount)
+
+
+def uses(images: int) -> Callable[[Life], Awaitable[None]]:
+    return lambda life: life.use(images)

@@ -10,7 +10,7 @@ import pytest
 
 from tests.processes.harness import serving, verify_by_command
 from tests.samples import unit_price
-from tests.scenarios.lives import Life, Row
+from tests.scenarios.lives import Life, Row, uses
 
 DAY = 24 * 3600
 
@@ -32,10 +32,6 @@ async def _is_given_two_gifts(life: Life) -> None:
 
 async def _is_given_a_month(life: Life) -> None:
     await life.gift(30, expires_at=life.on("07-01", hour=0))
-
-
-def uses(images: int) -> Callable[[Life], Awaitable[None]]:
-    return lambda life: life.use(images)
 
 
 def tops_up(amount: int) -> Callable[[Life], Awaitable[None]]:
@@ -78,7 +74,7 @@ PREPAID = [
 
 async def test_a_year_of_prepaid_credit(rest: httpx.AsyncClient) -> None:
     life = Life([rest])
-    await life.begin()
+    await life.begin("01-01", hour=0)
     await life.live(PREPAID)
     noticed = [one["created_at"][:10] for one in (await life.ask("GET", "/notices"))["items"]]
     lows = ("1-08-31" if _leaps(life.year + 1) else "1-09-01", "08-01", "04-02")
@@ -93,7 +89,7 @@ async def test_a_year_of_prepaid_credit_with_two_processes(
     with serving(database_url, tmp_path, processes=2) as [first, second]:
         async with first.client() as here, second.client() as there:
             life = Life([here, there])
-            await life.begin()
+            await life.begin("01-01", hour=0)
             await life.live(PREPAID)
             verified = await life.ask("GET", "/ledger/verify")
     # Four gifts with the first credit, two top-ups, one activation, three expiries.
