@@ -53,14 +53,20 @@ async def _book_credit(billing: Billing, tenant_id: int | None) -> int:
 
 
 async def _bring_up_to_date(billing: Billing, tenant_id: int | None, find: Find) -> int:
-    """Wallets that are due, a batch of the lane at a time."""
+    """Wallets that are due, a batch of the lane at a time. One that fails keeps no other waiting;
+    its error is raised in the end."""
     done = 0
     while True:
         refs = await anyio.to_thread.run_sync(_found, billing, tenant_id, find)
-        await asyncio.gather(*(billing.lane.submit(BringUpToDate(ref)) for ref in refs))
-        done += len(refs)
-        if len(refs) < AT_ONCE:
-            return done
+        booked = [billing.lane.submit(BringUpToDate(ref)) for ref in refs]
+        answers = await asyncio.gather(*booked, return_exceptions=True)
+        failures = [answer for answer in answers if isinstance(answer, BaseException)]
+        done += len(refs) - len(failures)
+        if len(refs) < AT_ONCE or len(failures) == len(refs):
+            break
+    if failures:
+        raise failures[0]
+    return done
 
 
 def _found(billing: Billing, tenant_id: int | None, find: Find) -> list[CustomerRef]:

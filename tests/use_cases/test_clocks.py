@@ -7,23 +7,36 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+import anyio
 import httpx
+import psycopg
 import pytest
+from sqlalchemy import text
 
 from credyt_mcp.app import System, running
 from credyt_mcp.clock import FrozenClock
-from credyt_mcp.errors import Forbidden, InsufficientBalance, InvalidRequest, OutsideWindow
+from credyt_mcp.errors import (
+    Forbidden,
+    InsufficientBalance,
+    InternalError,
+    InvalidRequest,
+    OutsideWindow,
+)
 from credyt_mcp.settings import Settings
+from credyt_mcp.storage import due
+from credyt_mcp.use_cases import clocks
 from credyt_mcp.use_cases.adjustments import create_adjustment
 from credyt_mcp.use_cases.authorizations import authorize_usage, get_authorization
 from credyt_mcp.use_cases.clocks import ClockAdvanced, advance_clock, get_clock
+from credyt_mcp.use_cases.context import Billing
 from credyt_mcp.use_cases.customers import get_customer
+from credyt_mcp.use_cases.due_work import DueWork
 from credyt_mcp.use_cases.events import get_event, record_event
 from credyt_mcp.use_cases.keys import create_key
 from credyt_mcp.use_cases.ledger import verify_ledger
 from credyt_mcp.use_cases.limits import set_wallet_limits
 from credyt_mcp.use_cases.notices import list_notices
-from credyt_mcp.use_cases.sweeping import sweep
+from credyt_mcp.use_cases.sweeping import WORK, sweep
 from credyt_mcp.use_cases.top_ups import generate_topup_flow, get_top_up
 from credyt_mcp.use_cases.wallets import list_grants
 from tests.callers import caller, live
@@ -279,6 +292,68 @@ async def test_an_interrupted_way_stops_somewhere_before_its_end_and_is_finished
     assert (await call(advance_clock, to=NOW + 20 * DAY)).now == NOW + 20 * DAY
     report = await call(verify_ledger)
     assert (report.ok, report.checked["ledger_transactions"]) == (True, 29)
+
+
+async def test_work_that_fails_leaves_the_clock_where_it_was_due_and_is_done_by_asking_again(
+    call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await a_wallet(call, credit=1)
+    for days in (1, 2, 3):
+        await gift(call, days=days, amount=days)
+    done: list[datetime] = []
+
+    async def fails(billing: Billing, tenant_id: int | None) -> int:
+        done.append(billing.now())
+        raise ConnectionError("the provider is down")
+
+    async def does_nothing(billing: Billing, tenant_id: int | None) -> int:
+        return 0
+
+    for run_due, error in ((fails, ConnectionError), (does_nothing, InternalError)):
+        other = DueWork("other", lambda _, tenant_id: NOW + 2 * DAY, run_due)
+        with monkeypatch.context() as patch:
+            patch.setattr(clocks, "WORK", (*WORK, other))
+            with pytest.raises(error):
+                await call(advance_clock, to=NOW + 5 * DAY)
+        assert (await call(get_clock)).now == NOW + 2 * DAY
+    assert done == [NOW + 2 * DAY]
+    assert await balances(call) == {"default:USD": 4}
+    assert ran(await call(advance_clock, to=NOW + 5 * DAY)) == {"credit": 1}
+    assert await balances(call) == {"default:USD": 1}
+
+
+async def test_a_wallet_that_cannot_be_booked_keeps_no_other_waiting(
+    call: Call, system: System, clock: FrozenClock
+) -> None:
+    for who in ("ann", "jane", "joe"):
+        await a_wallet(call, credit=1, who=who)
+        await call(authorize_usage, id=who, customer_id=who, amount=1, expires_in=60)
+    database = system.billing.database
+    with database.write() as session:  # what cannot be read
+        broken = text("UPDATE authorizations SET legs = '[' WHERE client_id = 'jane'")
+        session.connection().execute(broken)
+    clock.advance(timedelta(minutes=1))
+    await sweep(system.billing)
+    with database.read() as session:
+        left = due.holds(session, clock.now(), 10)
+        jane = (await call(get_customer, customer_id="jane")).id
+    assert [ref.id for ref in left] == [jane]
+
+
+@pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
+async def test_the_time_is_known_again_after_the_database_went_away(
+    call: Call, system: System, database_url: str
+) -> None:
+    await a_wallet(call, credit=1)
+    await call(advance_clock, advance_by="P1D")
+    with psycopg.connect(database_url, autocommit=True) as admin:
+        admin.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+    assert (await anyio.to_thread.run_sync(system.billing.now)) == NOW + DAY
+    held = await call(authorize_usage, id="a1", customer_id="jane", amount=1)
+    assert held.created_at == NOW + DAY
 
 
 async def test_only_a_test_account_may_move_its_clock(call: Call, system: System) -> None:
