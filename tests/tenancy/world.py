@@ -1,6 +1,6 @@
 """An account with one of everything, made over REST, and who may see it.
 
-Its texts hold a marker that no request of anybody else's contains. Its codes, external ids and
+Its texts hold a marker that is nobody else's. Its codes, external ids and
 the ids it chose itself are those of every other world, so that only the account tells them apart.
 """
 
@@ -41,8 +41,8 @@ class World:
     def leaked(self, asked: Asked, answer: httpx.Response) -> set[str]:
         """What an answer to somebody else says of this account that they did not know."""
         said = f"{answer.headers} {answer.text}"
-        secrets = {secret for secret in self.secrets if secret not in asked.text}
-        return {secret for secret in {*secrets, self.marker} if secret in said}
+        secrets = {*self.secrets, self.marker}
+        return {secret for secret in secrets if secret in said and secret not in asked.text}
 
 
 async def fill(world: World) -> World:
