@@ -20,6 +20,7 @@ _OPENS: dict[Scope, tuple[str, ...]] = {
         "get_account_context",
         "get_asset",
         "get_authorization",
+        "get_clock",
         "get_connected_account",
         "get_customer",
         "get_event",
@@ -63,6 +64,7 @@ _OPENS: dict[Scope, tuple[str, ...]] = {
     ),
     # What moves money or lets it move: usage, holds, credit, payments, limits.
     "money": (
+        "advance_clock",
         "authorize_usage",
         "capture_authorization",
         "create_adjustment",

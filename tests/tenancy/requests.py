@@ -41,6 +41,7 @@ BODIES: dict[str, Any] = {
     },
     "POST /authorizations/{authorization_id}/capture": {"amount": 0.1},
     "POST /authorizations/{authorization_id}/extend": {"amount": 0.1},
+    "POST /clock": {"advance_by": "PT1S"},
     "POST /customers": {
         "name": "Another",
         "subscriptions": [{"products": [{"code": "{product_id}"}], **RETURN}],
@@ -71,6 +72,7 @@ BODIES: dict[str, Any] = {
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "add_asset_rate": {"asset_code": "{asset_code}", "source": "USD", "rate": 0.06},
+    "advance_clock": {"advance_by": "PT1S"},
     "authorize_usage": {
         "id": "{authorization_id}",
         "customer_id": "{customer_id}",
