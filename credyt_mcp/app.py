@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import anyio
 
 from credyt_mcp.clock import Clock, SystemClock
+from credyt_mcp.delivery.webhooks import Sender
 from credyt_mcp.errors import SchemaOutdated
 from credyt_mcp.payments.sandbox import SandboxProvider
 from credyt_mcp.settings import Settings
@@ -24,6 +25,7 @@ from credyt_mcp.use_cases.context import Billing
 from credyt_mcp.use_cases.key_ring import KeyRing, keep_noting_uses
 from credyt_mcp.use_cases.keys import Environment, admit_key, default_tenant
 from credyt_mcp.use_cases.sweeping import keep_sweeping
+from credyt_mcp.use_cases.webhook_delivery import Courier
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,8 @@ async def running(
             async with anyio.create_task_group() as background:
                 background.start_soon(keep_sweeping, billing)
                 background.start_soon(keep_noting_uses, keys, clock)
+                if settings.webhook_worker:
+                    background.start_soon(Courier(billing, Sender()).keep_delivering)
                 yield System(billing, keys)
                 background.cancel_scope.cancel()
         finally:

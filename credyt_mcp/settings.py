@@ -42,14 +42,27 @@ class Settings(BaseSettings):
     checkout_minutes: int = Field(
         default=60, ge=1, description="how long a payment link can be paid"
     )
-
+    grant_expiring_notice_days: int = Field(
+        default=7,
+        ge=1,
+        description="how long before credit expires a notice says so; credit that lives no longer "
+        "than this has none",
+    )
+    webhook_allow_private: bool | None = Field(
+        default=None,
+        description="whether webhooks may go to addresses that are not public; empty means in the "
+        "test environment only",
+    )
+    webhook_worker: bool = Field(
+        default=True, description="whether this process sends webhooks; some process must"
+    )
     rate_limit: int = Field(
         default=20_000,
         ge=0,
         description="requests a second that a key may send to one process; 0 means any number",
     )
 
-    @field_validator("top_up_expiry_days", mode="before")
+    @field_validator("top_up_expiry_days", "webhook_allow_private", mode="before")
     @classmethod
     def _empty_is_none(cls, value: object) -> object:
         return None if value == "" else value

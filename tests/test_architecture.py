@@ -17,9 +17,10 @@ MAY_IMPORT = {
     "storage": {"domain", "storage"},
     "payments": {"domain", "payments"},
     "codegen": {"domain", "codegen"},
-    "use_cases": {"domain", "storage", "payments", "codegen", "use_cases"},
+    "delivery": {"domain", "delivery"},
+    "use_cases": {"domain", "storage", "payments", "codegen", "delivery", "use_cases"},
     "entrypoints": {"use_cases", "entrypoints"},
-    "app": {"domain", "storage", "payments", "use_cases", "entrypoints", "app"},
+    "app": {"domain", "storage", "payments", "delivery", "use_cases", "entrypoints", "app"},
     "cli": {"use_cases", "entrypoints", "app", "demo"},
     "demo": set(),
 }
@@ -30,6 +31,7 @@ ONLY_IN = {
     "stripe": {"payments/stripe.py"},
     "sqlite3": {"storage/database.py", "storage/lane_connection.py"},
     "psycopg": {"storage/lane_connection.py"},
+    "standardwebhooks": {"delivery/webhooks.py"},
     "dotenv": {"settings.py"},
 }
 FILE_LINES, FUNCTION_LINES = 400, 60

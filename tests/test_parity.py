@@ -16,6 +16,7 @@ ENTRYPOINTS = Path(__file__).parents[1] / "credyt_mcp" / "entrypoints"
 
 PAGE_ONLY = "a step of the sandbox's payment page, for a customer's browser"
 LEAN_LIST = "each tool costs every conversation tokens; no flow of the skills needs this one"
+WEBHOOKS = "set up once, by a person; no flow of the skills does it"
 NOT_OVER_REST = {
     "record_event": "POST /events is the wire's call; this is submit_events for one event",
     "define_price": "the plain way for a model to say what create_product_version says",
@@ -41,6 +42,15 @@ NOT_OVER_MCP = {
     "get_limit_changes": LEAN_LIST,
     "list_notices": LEAN_LIST,
     "get_clock": "advance_clock by PT0S answers what time it is",
+    "create_webhook": WEBHOOKS,
+    "list_webhooks": WEBHOOKS,
+    "get_webhook": "shows a secret, which no conversation should hold",
+    "update_webhook": WEBHOOKS,
+    "delete_webhook": WEBHOOKS,
+    "send_test": WEBHOOKS,
+    "send_test_to": WEBHOOKS,
+    "list_webhook_events": WEBHOOKS,
+    "replay_webhook_event": WEBHOOKS,
     "get_asset": "quote_asset shows the rate in force",
     "get_version": "get_product shows the default version, simulate_usage prices any",
     "update_version": "define_price and create_product_version publish",

@@ -13,6 +13,7 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from credyt_mcp import ids
+from credyt_mcp.domain import notices
 from credyt_mcp.domain.compiled_prices import UsagePrice
 from credyt_mcp.domain.grants import Grant, shares
 from credyt_mcp.domain.ledger import (
@@ -120,18 +121,6 @@ class Authorization:
     id: int | None = None
 
 
-@dataclass(frozen=True)
-class Notice:
-    """Something the tenant should know; kept once, in the transaction of what caused it."""
-
-    tenant_id: int
-    kind: str
-    customer_id: int
-    account: Account | None
-    details: dict[str, Any]
-    created_at: int
-
-
 class CustomerRef(NamedTuple):
     """A customer as a caller names them: our id, the tenant's own, where both are given one name
     that may be either, or by an authorization of theirs."""
@@ -156,7 +145,8 @@ class Book:
         self.top_ups: dict[tuple[int, str], Any] = {}
         self.authorizations: dict[tuple[int, bytes], Authorization] = {}
         self.new_authorizations: list[Authorization] = []
-        self.notices: list[Notice] = []
+        self.notices: list[notices.Notice] = []
+        self.told: set[bytes] = set()
         self.new_accounts: list[Account] = []
         self.records: list[Event | Transaction] = []
         self.changed: dict[int, Any] = {}
@@ -243,7 +233,7 @@ class Book:
             grant.remaining -= share
         account.grants = [grant for grant in account.grants if grant.remaining > 0]
         entry = move(account, -units)
-        self._watch(account)
+        self._watch(account, -units)
         return entry
 
     def credit(self, account: Account, grant: Grant) -> Entry:
@@ -257,7 +247,7 @@ class Book:
         grant.remaining = max(0, min(grant.amount, account.balance))
         if grant.remaining:
             account.grants = [*account.grants, grant]
-        self._watch(account)
+        self._watch(account, grant.amount)
         return entry
 
     def add_authorization(self, authorization: Authorization) -> None:
@@ -282,26 +272,53 @@ class Book:
         customer_id: int,
         details: dict[str, Any],
         account: Account | None = None,
+        *,
+        at: int | None = None,
+        once: bytes | None = None,
     ) -> None:
-        """Tell the tenant; amounts in `details` are ledger units of the account's asset."""
-        notice = Notice(tenant_id, kind, customer_id, account, details, self.now)
-        self.notices.append(notice)
+        """Tell the tenant, in the words of `webhooks.TOPICS`; the customer, the account and the
+        moment (`at`, default now) are added. Nothing is told twice under one `once`."""
+        if once is not None:
+            if once in self.told:
+                return
+            self.told.add(once)
+            self._undo.append(lambda: self.told.discard(once))
+        data = notices.data_of(self._public_id(customer_id), account, details, at or self.now)
+        self.notices.append(
+            notices.Notice(tenant_id, kind, customer_id, account, data, self.now, once)
+        )
         self._undo.append(self.notices.pop)
 
-    def _watch(self, account: Account) -> None:
-        """Notice a balance that crosses its threshold, once until it has recovered."""
-        low = account.low_threshold is not None and account.balance < account.low_threshold
+    def _public_id(self, customer_id: int) -> str:
+        # A book for looking only has no customers; what it notices is thrown away.
+        known = (one.public_id for one in self.customers.values() if one.id == customer_id)
+        return next(known, "")
+
+    def _watch(self, account: Account, change: int) -> None:
+        """Notice a balance that crosses its threshold, once until it has recovered, and one that
+        this change has used up."""
+        threshold, balance = account.low_threshold, account.balance
+        low = threshold is not None and balance < threshold
         if low and not account.low_noticed:
-            details = {"balance": account.balance, "threshold": account.low_threshold}
+            details = notices.balance_low(account)
             self.notice("balance.low", account.tenant_id, account.customer_id, details, account)
         account.low_noticed = low
+        if balance <= 0 < balance - change:
+            details = notices.balance_depleted(account)
+            self.notice(
+                "balance.depleted", account.tenant_id, account.customer_id, details, account
+            )
 
     def bring_up_to_date(self, customer: Customer) -> None:
         """Book what time did to a wallet since it was last touched: authorizations and grants that
         expired, grants that took effect. Readers see the same at once; this writes it down."""
         for authorization in customer.authorizations:
             if authorization.status == "open" and authorization.expires_at <= self.now:
+                details, at = notices.authorization(authorization), authorization.expires_at
                 self.close_authorization(authorization, "expired")
+                self.notice(
+                    "authorization.expired", customer.tenant_id, customer.id, details, at=at
+                )
         for account in customer.accounts.values():
             due = [(grant.effective_at, 0, grant) for grant in account.grants if not grant.booked]
             due += [
@@ -338,10 +355,12 @@ class Book:
         self.touch(account)
         self.touch(grant)
         account.grants = [other for other in account.grants if other is not grant]
+        details = notices.grant(account, grant)
+        self.notice("grant.expired", account.tenant_id, customer.id, details, account, at=moment)
         grant.remaining = 0
         breakage = self.business_account(account.tenant_id, "breakage", account.asset)
         entries = [move(account, -remainder), move(breakage, remainder)]
-        self._watch(account)
+        self._watch(account, -remainder)
         self._note("expiry", customer, account, grant, -remainder, moment, entries)
 
     def _note(

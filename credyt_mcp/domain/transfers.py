@@ -19,7 +19,7 @@ from credyt_mcp.domain.grants import (
     Reason,
 )
 from credyt_mcp.domain.ledger import Account, AccountKind, Entry, Transaction, move
-from credyt_mcp.domain.money import Asset, within_range
+from credyt_mcp.domain.money import Asset, from_units, within_range
 from credyt_mcp.errors import IdReused
 
 _FUNDING_SIDE: dict[Reason, AccountKind] = {
@@ -173,10 +173,24 @@ class SettleTopUp:
         book.touch(top_up)
         top_up.status, top_up.settled_at = self.status, book.now
         if self.status == "succeeded":
-            self._credit(book, top_up)
+            account = self._credit(book, top_up)
+            credited = from_units(self.credited, account.asset)
+            self._tell(book, top_up, {"credited": credited}, account)
+        elif self.status == "failed":
+            self._tell(book, top_up, {})
         return top_up.status
 
-    def _credit(self, book: Book, top_up: TopUp) -> None:
+    def _tell(
+        self, book: Book, top_up: TopUp, more: dict[str, Any], account: Account | None = None
+    ) -> None:
+        customer = book.customer(self.ref)
+        paid = from_units(top_up.paid, top_up.currency)
+        details = {"top_up_id": top_up.public_id, "amount": paid, "currency": top_up.currency.code}
+        book.notice(
+            f"top_up.{top_up.status}", customer.tenant_id, customer.id, details | more, account
+        )
+
+    def _credit(self, book: Book, top_up: TopUp) -> Account:
         customer = book.customer(self.ref)
         account = book.wallet_account(customer, top_up.account_name, self.destination)
         grant = Grant(
@@ -203,6 +217,7 @@ class SettleTopUp:
             grants=[(account, grant)],
         )
         book.record(transaction)
+        return account
 
     def _funded_by(self, book: Book, top_up: TopUp) -> list[Entry]:
         tenant, currency = top_up.tenant_id, top_up.currency

@@ -163,6 +163,8 @@ class RecordUsage:
                 must_cover(account, units)
         _bill(book, customer, priced, row)
         book.record(row)
+        if not priced.fees:
+            _tell_of_no_fee(book, customer, event, priced.warnings)
         if captured is not None:
             end_capture(book, captured, priced.owed, final=final)
         return EventOutcome(row, False, priced.warnings, captured)
@@ -324,6 +326,21 @@ def _bill(book: Book, customer: Customer, priced: Priced, row: Event) -> None:
         book.set_count(customer, key, count)
     for account, units in priced.owed.items():
         _post_fee(book, row, account, units)
+
+
+def _tell_of_no_fee(book: Book, customer: Customer, event: UsageEvent, warnings: list[str]) -> None:
+    """Once a day for each type of a customer's events: a busy app has many of one kind."""
+    today = str(from_micros(book.now).date())
+    once = ids.text_key("event.unmatched", str(customer.id), event.event_type, today)
+    details = {"event_id": event.id, "event_type": event.event_type, "reason": warnings[0]}
+    book.notice(
+        "event.unmatched",
+        customer.tenant_id,
+        customer.id,
+        details,
+        at=event.occurred_at,
+        once=once,
+    )
 
 
 def _post_fee(book: Book, row: Event, account: Account, units: int) -> None:

@@ -56,6 +56,9 @@ SUBSCRIBED = table_of(tables.SubscribedVersionRow)
 AUTHORIZATIONS = table_of(ledger_tables.AuthorizationRow)
 NOTICES = table_of(ledger_tables.NoticeRow)
 
+TOLD_MAX = 100_000
+"""How many notices of those told once are remembered, to spare the database asking."""
+
 
 class Command(Protocol):
     """A request to change money; see `domain.transfers`."""
@@ -87,6 +90,7 @@ class BookStore:
         self._business: dict[tuple[int, AccountKind, str], Account] = {}
         self._rate_cards = RateCards(self.connection, self.find_asset)
         self._wallets = RememberedWallets()
+        self._told: set[bytes] = set()
 
     def find_asset(self, tenant_id: int, code: str) -> Asset | None:
         """The currency or custom asset of that code, in any case."""
@@ -102,6 +106,9 @@ class BookStore:
         """A book with all that `commands` may look at; locks their wallets."""
         book = Book(now, self.find_asset)
         book.business = dict(self._business)
+        if len(self._told) > TOLD_MAX:
+            self._told.clear()
+        book.told = self._told
         if self.connection.others_wrote():
             self._wallets.forget()
         unknown = self._wallets.open(book, {command.ref for command in commands})
@@ -125,6 +132,9 @@ class BookStore:
         self._save_accounts(book)
         with self.connection.together():
             self._save_records(book)
+            if book.notices:
+                rows = [notice_row(notice) for notice in book.notices]
+                self.connection.insert(NOTICES, rows, skip_known=True)
             self._update(ACCOUNTS, ("id",), changed_accounts(book))
             self._update(GRANTS, ("id",), changed_grants(book))
             self._update(TOP_UPS, ("id",), changed_top_ups(book))
@@ -269,7 +279,7 @@ class BookStore:
     def _save_records(self, book: Book) -> None:
         records, new_authorizations = book.records, book.new_authorizations
         needed = sum(1 + len(record.entries) + len(record.grants) for record in records)
-        needed += len(new_authorizations) + len(book.notices)
+        needed += len(new_authorizations)
         if not needed:
             return
         ids = iter(self.connection.next_ids(needed))
@@ -288,7 +298,6 @@ class BookStore:
             authorization.id = next(ids)
         for table, rows in (
             (AUTHORIZATIONS, [authorization_row(row) for row in new_authorizations]),
-            (NOTICES, [notice_row(next(ids), notice) for notice in book.notices]),
             (EVENTS, events),
             (TRANSACTIONS, transactions),
             (ENTRIES, entries),

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from credyt_mcp import exact_json
-from credyt_mcp.domain.book import Authorization, Book, Event, Leg, Notice
+from credyt_mcp import exact_json, ids
+from credyt_mcp.domain.book import Authorization, Book, Event, Leg
 from credyt_mcp.domain.grants import Grant
 from credyt_mcp.domain.ledger import Account, Entry, Transaction
 from credyt_mcp.domain.money import Asset
+from credyt_mcp.domain.notices import Notice
 from credyt_mcp.domain.transfers import TopUp
 
 
@@ -255,14 +256,15 @@ def _authorization_state(row: Authorization) -> dict[str, Any]:
     }
 
 
-def notice_row(notice_id: int, notice: Notice) -> dict[str, Any]:
+def notice_row(notice: Notice) -> dict[str, Any]:
     return {
-        "id": notice_id,
         "tenant_id": notice.tenant_id,
+        "public_id": ids.new_id("evt"),
         "kind": notice.kind,
         "customer_id": notice.customer_id,
         "account_id": notice.account.id if notice.account is not None else 0,
-        "details": exact_json.dumps(notice.details).decode(),
+        "details": exact_json.dumps(notice.data).decode(),
+        "once_key": notice.once,
         "created_at": notice.created_at,
     }
 

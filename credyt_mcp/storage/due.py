@@ -7,10 +7,10 @@ tenant, what it is. A join of all tenants' grants with their clocks would be pla
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ScalarSelect, Select, literal, or_, text
+from sqlalchemy import BigInteger, ScalarSelect, Select, literal, or_, text, type_coerce
 from sqlalchemy.orm import Mapped
 from sqlmodel import Session, col, func, select
 
@@ -18,11 +18,20 @@ from credyt_mcp.clock import from_micros, to_micros
 from credyt_mcp.domain.book import CustomerRef
 from credyt_mcp.storage.ledger_tables import AuthorizationRow, GrantRow, LedgerAccountRow
 from credyt_mcp.storage.tables import CustomerRow, TenantRow
+from credyt_mcp.storage.types import Micros
 
 # In the words of the partial indexes: a bound parameter would hide that they serve.
 OPEN_HOLD = text("authorizations.status = 'open'")
 UNSPENT = text("grants.remaining > 0")
 DEFERRED = text("grants.booked = 0")
+
+EXPIRING_BEFORE = timedelta(days=7)
+"""Credit that lives no longer than this would be expiring all its life, and is not told of."""
+_BEFORE = EXPIRING_BEFORE // timedelta(microseconds=1)
+_LIFE = type_coerce(col(GrantRow.expires_at), BigInteger) - type_coerce(
+    col(GrantRow.effective_at), BigInteger
+)
+_UNTOLD = (UNSPENT, GrantRow.booked == 1, GrantRow.expiring_noticed == 0, _LIFE > _BEFORE)
 
 TenantId = int | Mapped[int]
 Next = Callable[[TenantId], ScalarSelect[Any]]
@@ -62,6 +71,37 @@ def credit(
     return list(dict.fromkeys(found))
 
 
+def untold(
+    session: Session, now: datetime, limit: int, tenant_id: int | None = None
+) -> list[tuple[int, CustomerRef]]:
+    """Grants that will expire within `EXPIRING_BEFORE` and nobody was told of, likewise, each with
+    its customer."""
+    found = list[tuple[int, CustomerRef]]()
+    for tenant, present in presents(session, now, tenant_id, _next_telling):
+        rows = session.exec(
+            select(GrantRow.id, CustomerRow.public_id)
+            .join(LedgerAccountRow, col(LedgerAccountRow.id) == col(GrantRow.account_id))
+            .join(CustomerRow, col(CustomerRow.id) == col(LedgerAccountRow.customer_id))
+            .where(
+                GrantRow.tenant_id == tenant,
+                *_UNTOLD,
+                col(GrantRow.expires_at) <= present + EXPIRING_BEFORE,
+            )
+            .order_by(col(GrantRow.expires_at), col(GrantRow.id))
+            .limit(limit - len(found))
+        )
+        found += [(grant, CustomerRef(tenant, public_id)) for grant, public_id in rows]
+    return found
+
+
+def mark_told(session: Session, grant_id: int) -> bool:
+    """Whether the grant was not marked before; its customer must be locked."""
+    row = session.exec(select(GrantRow).where(GrantRow.id == grant_id)).one()
+    before, row.expiring_noticed = row.expiring_noticed, 1
+    session.add(row)
+    return not before
+
+
 def next_hold(session: Session, tenant_id: int) -> datetime | None:
     """When the tenant's next authorization expires, unless it is closed before."""
     return _earliest(session, tenant_id, _next_expiry_of_hold)
@@ -70,6 +110,11 @@ def next_hold(session: Session, tenant_id: int) -> datetime | None:
 def next_credit(session: Session, tenant_id: int) -> datetime | None:
     """When the tenant's next grant expires or takes effect."""
     return _earliest(session, tenant_id, _next_expiry, _next_start)
+
+
+def next_telling(session: Session, tenant_id: int) -> datetime | None:
+    """When the tenant is next to be told of credit that will expire."""
+    return _earliest(session, tenant_id, _next_telling)
 
 
 def presents(
@@ -94,6 +139,12 @@ def _next_expiry_of_hold(tenant: TenantId) -> ScalarSelect[Any]:
 def _next_expiry(tenant: TenantId) -> ScalarSelect[Any]:
     own = col(GrantRow.tenant_id) == tenant
     return select(func.min(GrantRow.expires_at)).where(own, UNSPENT).scalar_subquery()
+
+
+def _next_telling(tenant: TenantId) -> ScalarSelect[Any]:
+    own = col(GrantRow.tenant_id) == tenant
+    first = type_coerce(func.min(GrantRow.expires_at), BigInteger) - _BEFORE
+    return select(type_coerce(first, Micros)).where(own, *_UNTOLD).scalar_subquery()
 
 
 def _next_start(tenant: TenantId) -> ScalarSelect[Any]:

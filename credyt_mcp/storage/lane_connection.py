@@ -32,6 +32,8 @@ SQLITE_PRAGMAS = (
 )
 
 
+SKIP_KNOWN = " ON CONFLICT DO NOTHING"
+
 POSTGRES_NEVER = ("seqscan", "bitmapscan", "hashjoin", "mergejoin")
 """The lane looks rows up by key, a few at a time. What is best for that never changes, but a plan
 made while a table was empty would be kept while it grows."""
@@ -90,7 +92,10 @@ class LaneConnection(ABC):
         """Lock these customers' rows, in id order, until the transaction ends."""
 
     @abstractmethod
-    def insert(self, table: Table, rows: Sequence[dict[str, Any]]) -> None: ...
+    def insert(
+        self, table: Table, rows: Sequence[dict[str, Any]], *, skip_known: bool = False
+    ) -> None:
+        """With `skip_known`, rows whose unique keys are taken are left out."""
 
     @abstractmethod
     def insert_returning_id(self, table: Table, row: dict[str, Any]) -> int: ...
@@ -170,8 +175,11 @@ class SqliteLaneConnection(LaneConnection):
     def lock_customers(self, ids: Sequence[int]) -> None:
         """BEGIN IMMEDIATE has locked the whole file."""
 
-    def insert(self, table: Table, rows: Sequence[dict[str, Any]]) -> None:
-        self._connection.executemany(_sqlite_insert(table, tuple(rows[0])), rows)
+    def insert(
+        self, table: Table, rows: Sequence[dict[str, Any]], *, skip_known: bool = False
+    ) -> None:
+        sql = _sqlite_insert(table, tuple(rows[0])) + (SKIP_KNOWN if skip_known else "")
+        self._connection.executemany(sql, rows)
 
     def insert_returning_id(self, table: Table, row: dict[str, Any]) -> int:
         sql = f"{_sqlite_insert(table, tuple(row))} RETURNING id"
@@ -195,8 +203,7 @@ class SqliteLaneConnection(LaneConnection):
             " coalesce((SELECT max(id) FROM ledger_transactions), 0),"
             " coalesce((SELECT max(id) FROM ledger_entries), 0),"
             " coalesce((SELECT max(id) FROM grants), 0),"
-            " coalesce((SELECT max(id) FROM authorizations), 0),"
-            " coalesce((SELECT max(id) FROM notices), 0))"
+            " coalesce((SELECT max(id) FROM authorizations), 0))"
         ).fetchone()[0]
         return list(range(newest + 1, newest + 1 + count))
 
@@ -281,8 +288,11 @@ class PostgresLaneConnection(LaneConnection):
             (sorted(ids),),
         )
 
-    def insert(self, table: Table, rows: Sequence[dict[str, Any]]) -> None:
-        self._run(_postgres_insert(table, tuple(rows[0])), rows)
+    def insert(
+        self, table: Table, rows: Sequence[dict[str, Any]], *, skip_known: bool = False
+    ) -> None:
+        sql = _postgres_insert(table, tuple(rows[0])) + (SKIP_KNOWN if skip_known else "")
+        self._run(sql, rows)
 
     def insert_returning_id(self, table: Table, row: dict[str, Any]) -> int:
         return self._id_from(f"{_postgres_insert(table, tuple(row))} RETURNING id", row)

@@ -111,6 +111,7 @@ class GrantRow(SQLModel, table=True):
     amount: int = Field(sa_type=BigInteger)
     remaining: int = Field(sa_type=BigInteger)
     booked: int
+    expiring_noticed: int = 0
     effective_at: datetime = Field(sa_type=Micros)
     expires_at: datetime | None = Field(default=None, sa_type=Micros)
     created_at: datetime = Field(sa_type=Micros)
@@ -193,17 +194,33 @@ class AuthorizationRow(SQLModel, table=True):
 
 
 class NoticeRow(SQLModel, table=True):
-    """Something the tenant should know, written in the transaction of what caused it."""
+    """Something the tenant should know, written in the transaction of what caused it: the outbox
+    of webhooks. `details` is the data that is sent; of rows with one `once_key` there is one."""
 
     __tablename__ = "notices"
-    __table_args__ = (Index("notices_newest", "tenant_id", "id"),)
+    __table_args__ = (
+        Index("notices_newest", "tenant_id", "id"),
+        Index("notices_public", "tenant_id", "public_id", unique=True),
+        Index("notices_once", "tenant_id", "once_key", unique=True),
+        Index(
+            "notices_to_dispatch",
+            "tenant_id",
+            "id",
+            sqlite_where=text("dispatched = 0"),
+            postgresql_where=text("dispatched = 0"),
+        ),
+    )
 
-    id: int = Field(primary_key=True, sa_type=RowId)
+    id: int = Field(default=None, primary_key=True, sa_type=RowId)
     tenant_id: int
+    public_id: str = Field(sa_type=Text)
     kind: str = Field(sa_type=Text)
     customer_id: int = Field(sa_type=BigInteger)
     account_id: int = Field(sa_type=BigInteger)
     details: Any = Field(sa_type=ExactJson)
+    once_key: bytes | None = Field(default=None, sa_type=Key)
+    dispatched: int = 0
+    is_test: int = 0
     created_at: datetime = Field(sa_type=Micros)
 
 

@@ -1,26 +1,53 @@
-"""Notices to the tenant. They are written by the lane, in the transaction of what caused them."""
+"""Notices to the tenant, the outbox of webhooks. Each is written in the transaction of what caused
+it: by the lane (see book.py), or by `add` in a session."""
 
 from __future__ import annotations
 
+from datetime import datetime
+from typing import Any
+
 from sqlmodel import Session, col, func, select
 
-from credyt_mcp.storage.ledger_tables import LedgerAccountRow, NoticeRow
-from credyt_mcp.storage.tables import CustomerRow
-
-Found = tuple[NoticeRow, CustomerRow, LedgerAccountRow]
+from credyt_mcp.ids import new_id
+from credyt_mcp.storage.ledger_tables import NoticeRow
 
 
-def page(session: Session, tenant_id: int, offset: int, limit: int) -> tuple[list[Found], int]:
-    """Notices newest first, and how many there are."""
-    own = NoticeRow.tenant_id == tenant_id
-    total = session.exec(select(func.count()).select_from(NoticeRow).where(own)).one()
-    rows = session.exec(
-        select(NoticeRow, CustomerRow, LedgerAccountRow)
-        .join(CustomerRow, col(CustomerRow.id) == col(NoticeRow.customer_id))
-        .join(LedgerAccountRow, col(LedgerAccountRow.id) == col(NoticeRow.account_id))
-        .where(own)
-        .order_by(col(NoticeRow.id).desc())
-        .offset(offset)
-        .limit(limit)
+def add(
+    session: Session,
+    tenant_id: int,
+    kind: str,
+    customer_id: int,
+    data: dict[str, Any],
+    now: datetime,
+    *,
+    is_test: bool = False,
+) -> NoticeRow:
+    """Tell the tenant of `data`, which is what webhooks of the topic `kind` will say. The customer
+    (0 for none) must be new or locked, so that what happens to one customer stays in order."""
+    row = NoticeRow(
+        tenant_id=tenant_id,
+        public_id=new_id("evt"),
+        kind=kind,
+        customer_id=customer_id,
+        account_id=0,
+        details=data,
+        is_test=int(is_test),
+        created_at=now,
     )
-    return list(rows), total
+    session.add(row)
+    session.flush()
+    return row
+
+
+def find(session: Session, tenant_id: int, public_id: str) -> NoticeRow | None:
+    return session.exec(
+        select(NoticeRow).where(NoticeRow.tenant_id == tenant_id, NoticeRow.public_id == public_id)
+    ).first()
+
+
+def page(session: Session, tenant_id: int, offset: int, limit: int) -> tuple[list[NoticeRow], int]:
+    """Notices newest first, and how many there are; tests of webhooks are none."""
+    own = (NoticeRow.tenant_id == tenant_id, NoticeRow.is_test == 0)
+    total = session.exec(select(func.count()).select_from(NoticeRow).where(*own)).one()
+    newest = select(NoticeRow).where(*own).order_by(col(NoticeRow.id).desc())
+    return list(session.exec(newest.offset(offset).limit(limit))), total

@@ -10,7 +10,7 @@ from sqlmodel import Session
 
 from credyt_mcp.errors import Conflict, InvalidRequest
 from credyt_mcp.ids import new_id
-from credyt_mcp.storage import customers, unique
+from credyt_mcp.storage import customers, notices, unique
 from credyt_mcp.storage.tables import CustomerRow
 from credyt_mcp.use_cases.context import Billing, Command, PageOf, Result, ShortText
 from credyt_mcp.use_cases.subscriptions import (
@@ -193,6 +193,12 @@ def add_customer(session: Session, billing: Billing, command: CreateCustomer) ->
     )
     if not unique.save(session, row):
         raise _taken(command.external_id)
+    data = {
+        "customer_id": row.public_id,
+        **({} if row.external_id is None else {"external_id": row.external_id}),
+        "occurred_at": row.created_at,
+    }
+    notices.add(session, row.tenant_id, "customer.created", row.id, data, row.created_at)
     return row
 
 

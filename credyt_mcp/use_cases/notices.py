@@ -1,27 +1,26 @@
-"""Notices: what the tenant should know, such as a balance that fell below its threshold."""
+"""Notices: what the tenant should know, such as a balance that fell below its threshold. The same
+facts go out as webhooks."""
 
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
-from credyt_mcp.domain.money import from_units
-from credyt_mcp.storage import assets, notices
-from credyt_mcp.use_cases.context import (
-    Billing,
-    Number,
-    PageOf,
-    Result,
-)
+from pydantic import Field
+
+from credyt_mcp.storage import notices
+from credyt_mcp.use_cases.context import Billing, Number, PageOf, Result
 
 
 class Notice(Result):
-    id: str
-    kind: str
-    customer_id: str
-    account_id: str
-    asset: str
-    balance: Number
-    threshold: Number
+    id: str = Field(description="the id of its webhooks, too")
+    kind: str = Field(description="a webhook topic, such as balance.low")
+    customer_id: str | None = None
+    account_id: str | None = None
+    asset: str | None = None
+    balance: Number | None = None
+    threshold: Number | None = None
+    data: dict[str, Any] = Field(description="what its webhooks say")
     created_at: datetime
 
 
@@ -32,24 +31,22 @@ class NoticePage(Result):
     offset: int
 
 
+SHOWN = ("customer_id", "account_id", "asset", "balance", "threshold")
+"""Fields of `data` that stand beside it as well."""
+
+
 def list_notices(billing: Billing, command: PageOf) -> NoticePage:
     """Notices, newest first."""
     with billing.database.read() as session:
         rows, total = notices.page(session, billing.tenant.id, command.offset, command.limit)
-        items = []
-        for notice, customer, account in rows:
-            asset = assets.find(session, billing.tenant.id, account.asset)
-            assert asset is not None
-            items.append(
-                Notice(
-                    id=f"ntc_{notice.id}",
-                    kind=notice.kind,
-                    customer_id=customer.public_id,
-                    account_id=f"{account.name}:{account.asset}",
-                    asset=account.asset,
-                    balance=from_units(notice.details["balance"], asset),
-                    threshold=from_units(notice.details["threshold"], asset),
-                    created_at=notice.created_at,
-                )
-            )
+    items = [
+        Notice(
+            id=row.public_id,
+            kind=row.kind,
+            **{name: row.details.get(name) for name in SHOWN},
+            data=row.details,
+            created_at=row.created_at,
+        )
+        for row in rows
+    ]
     return NoticePage(items=items, total_count=total, limit=command.limit, offset=command.offset)

@@ -24,6 +24,7 @@ from credyt_mcp.entrypoints.rest import (
     top_ups,
     vendors,
     wallets,
+    webhooks,
 )
 from credyt_mcp.entrypoints.rest.documented_access import describe_access
 from credyt_mcp.entrypoints.rest.replies import on_credyt_error, on_http_error, on_invalid
@@ -42,6 +43,7 @@ ROUTERS = (
     top_ups.router,
     vendors.router,
     notices.router,
+    webhooks.router,
     ledger.router,
     clocks.router,
 )
