@@ -67,10 +67,10 @@ class WebhookEventPage(Result):
 
 
 class SendTest(Command):
-    """Any JSON, sent as the data of a topic."""
+    """Any JSON, sent as the data of a topic; none is {}."""
 
     topic: str
-    data: Any
+    data: Any = None
     connected_account_id: str | None = None
 
 
@@ -177,8 +177,9 @@ def _check_test(command: SendTest) -> None:
 
 
 def _test_notice(session: Session, billing: Billing, command: SendTest) -> NoticeRow:
+    data = {} if command.data is None else command.data
     return notices.add(
-        session, billing.tenant.id, command.topic, 0, command.data, billing.now(), is_test=True
+        session, billing.tenant.id, command.topic, 0, data, billing.now(), is_test=True
     )
 
 

@@ -1,0 +1,33 @@
+"""A courier that delivers when a test says so, and a receiver on a real port."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from credyt_mcp.app import System
+from credyt_mcp.delivery.webhooks import Sender
+from credyt_mcp.settings import Settings
+from credyt_mcp.use_cases.webhook_delivery import Courier
+from tests.conftest import API_KEY
+from tests.webhooks.receiver import Receiver
+
+
+@pytest.fixture
+def settings(database_url: str) -> Settings:
+    return Settings(
+        database_url=database_url, api_key=API_KEY, webhook_worker=False, _env_file=None
+    )
+
+
+@pytest.fixture
+def courier(system: System) -> Courier:
+    return Courier(system.billing, Sender())
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    started = Receiver().start()
+    yield started
+    started.stop()
