@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import exists, or_, update
+from sqlalchemy import exists, literal_column, or_, update
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, func, select
 
@@ -21,6 +21,10 @@ from credyt_mcp.storage.tables import TenantRow
 from credyt_mcp.storage.webhook_tables import WebhookDeliveryRow, WebhookDestinationRow
 
 DISPATCH_MAX = 500
+
+# Written out, not bound: a partial index serves only a statement that names its condition.
+TO_DISPATCH = col(NoticeRow.dispatched) == literal_column("0")
+PENDING = col(WebhookDeliveryRow.state) == literal_column("'pending'")
 
 
 class Due(NamedTuple):
@@ -33,9 +37,7 @@ class Due(NamedTuple):
 
 def tenants_with_news(session: Session) -> Sequence[int]:
     """Tenants with notices that were not dispatched yet."""
-    return session.exec(
-        select(NoticeRow.tenant_id).where(NoticeRow.dispatched == 0).distinct()
-    ).all()
+    return session.exec(select(NoticeRow.tenant_id).where(TO_DISPATCH).distinct()).all()
 
 
 def dispatch(session: Session, tenant_id: int, now: datetime) -> bool:
@@ -44,15 +46,15 @@ def dispatch(session: Session, tenant_id: int, now: datetime) -> bool:
     One process at a time does this for a tenant, and a customer's notices commit one after the
     other, so that deliveries are made in the order of what happened.
     """
-    tenant = select(TenantRow.id).where(TenantRow.id == tenant_id)
-    session.exec(tenant.with_for_update(key_share=True)).one()
+    locked = select(TenantRow).where(TenantRow.id == tenant_id).with_for_update(key_share=True)
+    tenant = session.exec(locked).one()
     news = session.exec(
         select(NoticeRow)
-        .where(NoticeRow.tenant_id == tenant_id, NoticeRow.dispatched == 0)
+        .where(NoticeRow.tenant_id == tenant_id, TO_DISPATCH)
         .order_by(col(NoticeRow.id))
         .limit(DISPATCH_MAX)
     ).all()
-    for destination in webhooks.listening(session, tenant_id):
+    for destination in webhooks.listening(session, tenant_id, tenant.parent_id):
         wanted = [one for one in news if wants(destination.topics, one.kind)]
         _queue(session, destination, wanted, now)
     known = [notice.id for notice in news]
@@ -73,7 +75,7 @@ def _queue(
             select(WebhookDeliveryRow.object)
             .where(
                 WebhookDeliveryRow.destination_id == destination.id,
-                WebhookDeliveryRow.state == "pending",
+                PENDING,
                 col(WebhookDeliveryRow.object).in_(customers),
             )
             .distinct()
@@ -171,7 +173,7 @@ def release_next(
         select(func.min(WebhookDeliveryRow.id))
         .where(
             WebhookDeliveryRow.destination_id == destination_id,
-            WebhookDeliveryRow.state == "pending",
+            PENDING,
             col(WebhookDeliveryRow.object).in_(set(objects)),
         )
         .group_by(col(WebhookDeliveryRow.object))
@@ -189,7 +191,7 @@ def release_all(session: Session, destination_id: int, now: datetime) -> None:
     earlier = aliased(WebhookDeliveryRow)
     behind = exists().where(
         col(earlier.destination_id) == destination_id,
-        col(earlier.state) == "pending",
+        col(earlier.state) == literal_column("'pending'"),
         col(earlier.object) == col(WebhookDeliveryRow.object),
         col(earlier.id) < col(WebhookDeliveryRow.id),
     )
@@ -197,7 +199,7 @@ def release_all(session: Session, destination_id: int, now: datetime) -> None:
         update(WebhookDeliveryRow)
         .where(
             col(WebhookDeliveryRow.destination_id) == destination_id,
-            col(WebhookDeliveryRow.state) == "pending",
+            PENDING,
             ~behind,
         )
         .values(next_attempt_at=now)
@@ -212,7 +214,7 @@ def park(session: Session, destination_id: int) -> None:
         update(WebhookDeliveryRow)
         .where(
             col(WebhookDeliveryRow.destination_id) == destination_id,
-            col(WebhookDeliveryRow.state) == "pending",
+            PENDING,
         )
         .values(next_attempt_at=None)
         .execution_options(synchronize_session=False)
@@ -222,7 +224,7 @@ def park(session: Session, destination_id: int) -> None:
 def _due(now: datetime) -> tuple[Any, ...]:
     lease = col(WebhookDeliveryRow.leased_until)
     return (
-        WebhookDeliveryRow.state == "pending",
+        PENDING,
         col(WebhookDeliveryRow.next_attempt_at) <= now,
         or_(lease.is_(None), lease <= now),
     )

@@ -6,10 +6,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlmodel import Session, col, func, select
+from sqlmodel import Session, col, func, or_, select
 
 from credyt_mcp.ids import new_id
 from credyt_mcp.storage.ledger_tables import NoticeRow
+from credyt_mcp.storage.tables import TenantRow
 
 
 def add(
@@ -40,8 +41,13 @@ def add(
 
 
 def find(session: Session, tenant_id: int, public_id: str) -> NoticeRow | None:
+    """A notice of the tenant, or of an account that is connected to it."""
+    connected = select(TenantRow.id).where(TenantRow.parent_id == tenant_id)
     return session.exec(
-        select(NoticeRow).where(NoticeRow.tenant_id == tenant_id, NoticeRow.public_id == public_id)
+        select(NoticeRow).where(
+            NoticeRow.public_id == public_id,
+            or_(NoticeRow.tenant_id == tenant_id, col(NoticeRow.tenant_id).in_(connected)),
+        )
     ).first()
 
 

@@ -12,6 +12,7 @@ from sqlmodel import Field, SQLModel
 from credyt_mcp.storage.types import ExactJson, Micros, RowId
 
 PENDING = text("state = 'pending'")
+IN_LINE = text("state = 'pending' AND object IS NOT NULL")
 
 
 class WebhookDestinationRow(SQLModel, table=True):
@@ -61,8 +62,8 @@ class WebhookDeliveryRow(SQLModel, table=True):
             "destination_id",
             "object",
             "id",
-            sqlite_where=PENDING,
-            postgresql_where=PENDING,
+            sqlite_where=IN_LINE,
+            postgresql_where=IN_LINE,
         ),
     )
 

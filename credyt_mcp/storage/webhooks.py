@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlmodel import Session, col, delete, func, select
+from sqlmodel import Session, col, delete, func, or_, select
 
 from credyt_mcp.storage.webhook_tables import WebhookDeliveryRow, WebhookDestinationRow
 
@@ -36,12 +36,16 @@ def of_tenant(
     return session.exec(query.order_by(col(WebhookDestinationRow.id).desc())).all()
 
 
-def listening(session: Session, tenant_id: int) -> Sequence[WebhookDestinationRow]:
-    """Destinations that are sent what happens to a tenant; locked, in order of their ids."""
+def listening(
+    session: Session, tenant_id: int, platform_id: int | None = None
+) -> Sequence[WebhookDestinationRow]:
+    """Destinations that are sent what happens to a tenant: its own, and those of its platform that
+    ask for connected accounts; locked, in order of their ids."""
+    tenant, connect = WebhookDestinationRow.tenant_id, WebhookDestinationRow.connect
+    own = (col(tenant) == tenant_id) & (col(connect) == 0)
+    theirs = (col(tenant) == platform_id) & (col(connect) == 1)
     query = select(WebhookDestinationRow).where(
-        WebhookDestinationRow.tenant_id == tenant_id,
-        WebhookDestinationRow.connect == 0,
-        WebhookDestinationRow.enabled == 1,
+        own if platform_id is None else or_(own, theirs), WebhookDestinationRow.enabled == 1
     )
     return session.exec(query.order_by(col(WebhookDestinationRow.id)).with_for_update()).all()
 

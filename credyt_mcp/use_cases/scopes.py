@@ -39,6 +39,8 @@ _OPENS: dict[Scope, tuple[str, ...]] = {
         "list_notices",
         "list_products",
         "list_vendors",
+        "list_webhook_events",
+        "list_webhooks",
         "quote_asset",
         "simulate_usage",
         "verify_ledger",
@@ -57,6 +59,9 @@ _OPENS: dict[Scope, tuple[str, ...]] = {
         "create_wallet",
         "define_price",
         "delete_product",
+        "replay_webhook_event",
+        "send_test",
+        "send_test_to",
         "update_customer",
         "update_subscription",
         "update_subscription_product",
@@ -78,12 +83,16 @@ _OPENS: dict[Scope, tuple[str, ...]] = {
         "start_top_up",
         "submit_events",
     ),
-    # Who else gets in.
+    # Who else gets in, and who is told what happens: a destination's secret is like a key.
     "admin": (
         "create_api_key",
         "create_connected_account",
+        "create_webhook",
+        "delete_webhook",
+        "get_webhook",
         "list_api_keys",
         "revoke_api_key",
+        "update_webhook",
     ),
 }
 

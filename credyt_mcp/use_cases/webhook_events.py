@@ -12,7 +12,7 @@ from sqlmodel import Session
 from credyt_mcp import exact_json
 from credyt_mcp.domain.webhooks import NEVER_SENT, TOPICS, wants
 from credyt_mcp.errors import InvalidRequest, NotFound, TooLarge, WrongState
-from credyt_mcp.storage import deliveries, delivery_log, notices, webhooks
+from credyt_mcp.storage import accounts, deliveries, delivery_log, notices, webhooks
 from credyt_mcp.storage.delivery_log import LogFilter, Logged
 from credyt_mcp.storage.ledger_tables import NoticeRow
 from credyt_mcp.storage.webhook_tables import WebhookDestinationRow
@@ -116,8 +116,8 @@ def list_webhook_events(billing: Billing, command: ListWebhookEvents) -> Webhook
 
 
 def send_test(billing: Billing, command: SendTest) -> WebhookTestSent:
-    """To every destination that takes the topic. Raises InvalidRequest for an unknown topic,
-    NotFound for an account that is not connected."""
+    """To every destination that takes the topic, as if it had happened here or in a connected
+    account. Raises InvalidRequest for an unknown topic, NotFound for an unknown account."""
     _check_test(command)
     with billing.database.write() as session:
         return WebhookTestSent(id=_test_notice(session, billing, command).public_id)
@@ -145,8 +145,10 @@ def replay_webhook_event(billing: Billing, command: ReplayWebhookEvent) -> Webho
         if notice is None:
             raise NotFound(f"there is no webhook event '{command.event_id}'")
         if command.destination_id is None:
-            listening = webhooks.listening(session, billing.tenant.id)
-            chosen = [one for one in listening if wants(one.topics, notice.kind)]
+            platform = billing.tenant.id if notice.tenant_id != billing.tenant.id else None
+            listening = webhooks.listening(session, notice.tenant_id, platform)
+            own = [one for one in listening if one.tenant_id == billing.tenant.id]
+            chosen = [one for one in own if wants(one.topics, notice.kind)]
         else:
             chosen = [_enabled(session, billing, command.destination_id)]
         for destination in chosen:
@@ -172,15 +174,17 @@ def _check_test(command: SendTest) -> None:
         )
     if len(exact_json.dumps(command.data)) > TEST_BYTES_MAX:
         raise TooLarge(f"the data of a test may have {TEST_BYTES_MAX} bytes")
-    if command.connected_account_id is not None:
-        raise NotFound(f"there is no connected account '{command.connected_account_id}'")
 
 
 def _test_notice(session: Session, billing: Billing, command: SendTest) -> NoticeRow:
+    tenant_id, account_id = billing.tenant.id, command.connected_account_id
+    if account_id is not None:
+        connected = accounts.find(session, tenant_id, account_id)
+        if connected is None:
+            raise NotFound(f"there is no connected account '{account_id}'")
+        tenant_id = connected.id
     data = {} if command.data is None else command.data
-    return notices.add(
-        session, billing.tenant.id, command.topic, 0, data, billing.now(), is_test=True
-    )
+    return notices.add(session, tenant_id, command.topic, 0, data, billing.now(), is_test=True)
 
 
 def _cursor(given: str | None, field: str) -> int | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
 from pathlib import Path
 from threading import Barrier
 
@@ -19,10 +20,12 @@ from credyt_mcp.errors import SchemaOutdated
 from credyt_mcp.settings import Settings
 from credyt_mcp.storage import schema
 from credyt_mcp.storage.database import Database
-from credyt_mcp.use_cases.context import perform
+from credyt_mcp.use_cases.context import PageOf, perform
 from credyt_mcp.use_cases.keys import list_keys
 from credyt_mcp.use_cases.ledger import VerifyLedger, verify_ledger
+from credyt_mcp.use_cases.notices import list_notices
 from credyt_mcp.use_cases.wallets import GetAccount, get_account
+from credyt_mcp.use_cases.webhook_events import SendTest, send_test
 
 OLD_WALLET = """
 INSERT INTO tenants (id, account_id, account_name, environment, created_at)
@@ -66,7 +69,7 @@ def test_the_migrations_make_exactly_the_declared_tables(empty_url: str) -> None
     database.close()
 
 
-@pytest.mark.parametrize("older", ["0001", "0002"])
+@pytest.mark.parametrize("older", ["0001", "0002", "0003"])
 async def test_an_older_database_is_upgraded_with_its_wallets(empty_url: str, older: str) -> None:
     database = Database(empty_url)
     schema.upgrade(database, older)
@@ -84,6 +87,27 @@ async def test_an_older_database_is_upgraded_with_its_wallets(empty_url: str, ol
         assert (await perform(system.billing, verify_ledger, VerifyLedger())).ok
         [key] = list_keys(system.billing.database)
         assert (key.scopes, key.last_used_at) == (["read", "write", "money", "admin"], None)
+
+
+async def test_older_notices_say_what_newer_ones_do(empty_url: str) -> None:
+    database = Database(empty_url)
+    schema.upgrade(database, "0003")
+    key = f"X'{'07' * 16}'" if database.is_sqlite else f"'\\x{'07' * 16}'"
+    low = """{"balance":1500000000,"threshold":2000000000}"""
+    old = f"""{OLD_WALLET.replace("{key}", key)}INSERT INTO notices
+(id, tenant_id, kind, customer_id, account_id, details, created_at)
+VALUES (1, 900, 'balance.low', 1, 1, '{low}', 5)"""
+    with database.engine.connect().execution_options(writes=True) as connection:
+        for statement in old.strip().split(";\n"):
+            connection.execute(text(statement.rstrip(";").replace(":", "\\:")))
+        connection.commit()
+    database.close()
+    settings = Settings(database_url=empty_url, _env_file=None)
+    async with running(settings, auto_upgrade=True) as system:
+        await perform(system.billing, send_test, SendTest(topic="balance.low"))
+        [jane] = (await perform(system.billing, list_notices, PageOf())).items
+    assert jane.id.startswith("evt_")
+    assert (jane.balance, jane.threshold, jane.account_id) == (Decimal("1.5"), 2, "default:USD")
 
 
 def test_a_new_folder_keeps_itself_out_of_the_repository(tmp_path: Path) -> None:

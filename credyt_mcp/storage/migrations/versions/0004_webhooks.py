@@ -9,12 +9,13 @@ from credyt_mcp import exact_json
 from credyt_mcp.ids import new_id
 
 revision = "0004"
-down_revision = "0003"
+down_revision = "0005"
 branch_labels = None
 depends_on = None
 
 ROW_ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 PENDING = sa.text("state = 'pending'")
+IN_LINE = sa.text("state = 'pending' AND object IS NOT NULL")
 TO_DISPATCH = sa.text("dispatched = 0")
 
 
@@ -60,12 +61,12 @@ def upgrade() -> None:
         sa.UniqueConstraint("tenant_id", "notice_id", "destination_id"),
     )
     op.create_index("webhook_deliveries_newest", "webhook_deliveries", ["tenant_id", "id"])
-    for name, columns in (
-        ("webhook_deliveries_due", ["next_attempt_at", "destination_id"]),
-        ("webhook_deliveries_order", ["destination_id", "object", "id"]),
+    for name, columns, where in (
+        ("webhook_deliveries_due", ["next_attempt_at", "destination_id"], PENDING),
+        ("webhook_deliveries_order", ["destination_id", "object", "id"], IN_LINE),
     ):
         op.create_index(
-            name, "webhook_deliveries", columns, sqlite_where=PENDING, postgresql_where=PENDING
+            name, "webhook_deliveries", columns, sqlite_where=where, postgresql_where=where
         )
 
 
