@@ -55,8 +55,9 @@ async def test_a_balance_that_falls_because_credit_expires_is_noticed_too(
     await call(set_wallet_limits, **JANE, low_balance_threshold=3)
     clock.advance(timedelta(seconds=60))
     await sweeping.sweep(system.billing)
-    noticed = (await call(list_notices)).items
-    assert [(one.kind, one.balance) for one in noticed] == [("balance.low", 1)]
+    low, expired, _ = (await call(list_notices)).items
+    assert (low.kind, low.balance) == ("balance.low", 1)
+    assert (expired.kind, expired.data["amount"]) == ("grant.expired", 5)
 
 
 async def test_one_customer_with_many_due_holds_does_not_keep_others_from_being_swept(
