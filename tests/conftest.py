@@ -85,7 +85,10 @@ def clock() -> FrozenClock:
 
 @pytest.fixture
 def settings(database_url: str) -> Settings:
-    return Settings(database_url=database_url, api_key=API_KEY, _env_file=None)
+    """Webhooks go out when a test says so; server processes send them by themselves."""
+    return Settings(
+        database_url=database_url, api_key=API_KEY, webhook_worker=False, _env_file=None
+    )
 
 
 @pytest.fixture

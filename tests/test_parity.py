@@ -47,6 +47,8 @@ NOT_OVER_MCP = {
     "get_webhook": "shows a secret, which no conversation should hold",
     "update_webhook": WEBHOOKS,
     "delete_webhook": WEBHOOKS,
+    "send_connected_test": WEBHOOKS,
+    "send_connected_test_to": WEBHOOKS,
     "send_test": WEBHOOKS,
     "send_test_to": WEBHOOKS,
     "list_webhook_events": WEBHOOKS,

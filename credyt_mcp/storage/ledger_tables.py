@@ -200,7 +200,7 @@ class NoticeRow(SQLModel, table=True):
     __tablename__ = "notices"
     __table_args__ = (
         Index("notices_newest", "tenant_id", "id"),
-        Index("notices_public", "tenant_id", "public_id", unique=True),
+        Index("notices_public", "public_id", "tenant_id", unique=True),
         Index("notices_once", "tenant_id", "once_key", unique=True),
         Index(
             "notices_to_dispatch",

@@ -10,7 +10,7 @@ from sqlmodel import Session, col, func, or_, select
 
 from credyt_mcp.ids import new_id
 from credyt_mcp.storage.ledger_tables import NoticeRow
-from credyt_mcp.storage.tables import TenantRow
+from credyt_mcp.storage.webhook_tables import WebhookDeliveryRow
 
 
 def add(
@@ -41,12 +41,12 @@ def add(
 
 
 def find(session: Session, tenant_id: int, public_id: str) -> NoticeRow | None:
-    """A notice of the tenant, or of an account that is connected to it."""
-    connected = select(TenantRow.id).where(TenantRow.parent_id == tenant_id)
+    """A notice of the tenant, or one of a connected account that was for the tenant, too."""
+    sent = select(WebhookDeliveryRow.notice_id).where(WebhookDeliveryRow.tenant_id == tenant_id)
     return session.exec(
         select(NoticeRow).where(
             NoticeRow.public_id == public_id,
-            or_(NoticeRow.tenant_id == tenant_id, col(NoticeRow.tenant_id).in_(connected)),
+            or_(NoticeRow.tenant_id == tenant_id, col(NoticeRow.id).in_(sent)),
         )
     ).first()
 

@@ -60,6 +60,8 @@ _OPENS: dict[Scope, tuple[str, ...]] = {
         "define_price",
         "delete_product",
         "replay_webhook_event",
+        "send_connected_test",
+        "send_connected_test_to",
         "send_test",
         "send_test_to",
         "update_customer",

@@ -71,11 +71,18 @@ class SendTest(Command):
 
     topic: str
     data: Any = None
-    connected_account_id: str | None = None
 
 
 class SendTestTo(SendTest):
     webhook_id: WebhookId
+
+
+class SendConnectedTest(SendTest):
+    connected_account_id: str
+
+
+class SendConnectedTestTo(SendTestTo):
+    connected_account_id: str
 
 
 class WebhookTestSent(Result):
@@ -116,23 +123,25 @@ def list_webhook_events(billing: Billing, command: ListWebhookEvents) -> Webhook
 
 
 def send_test(billing: Billing, command: SendTest) -> WebhookTestSent:
-    """To every destination that takes the topic, as if it had happened here or in a connected
-    account. Raises InvalidRequest for an unknown topic, NotFound for an unknown account."""
-    _check_test(command)
-    with billing.database.write() as session:
-        return WebhookTestSent(id=_test_notice(session, billing, command).public_id)
+    """To every destination that takes the topic. Raises InvalidRequest for an unknown topic."""
+    return _send_to_all(billing, command, None)
+
+
+def send_connected_test(billing: Billing, command: SendConnectedTest) -> WebhookTestSent:
+    """As `send_test`, as if it had happened in a connected account. Raises NotFound for one that is
+    not connected."""
+    return _send_to_all(billing, command, command.connected_account_id)
 
 
 def send_test_to(billing: Billing, command: SendTestTo) -> WebhookTestSent:
-    """To one destination, whatever its topics. Raises as `send_test` does, and WrongState when the
-    destination is disabled."""
-    _check_test(command)
-    with billing.database.write() as session:
-        destination = _enabled(session, billing, command.webhook_id)
-        notice = _test_notice(session, billing, command)
-        notice.dispatched = 1
-        deliveries.add(session, destination, notice, billing.now())
-        return WebhookTestSent(id=notice.public_id)
+    """To one destination, whatever its topics. Raises as `send_test` does, NotFound, and WrongState
+    when the destination is disabled."""
+    return _send_to_one(billing, command, None)
+
+
+def send_connected_test_to(billing: Billing, command: SendConnectedTestTo) -> WebhookTestSent:
+    """As `send_test_to`, as if it had happened in a connected account."""
+    return _send_to_one(billing, command, command.connected_account_id)
 
 
 def replay_webhook_event(billing: Billing, command: ReplayWebhookEvent) -> WebhookEventReplayed:
@@ -176,8 +185,27 @@ def _check_test(command: SendTest) -> None:
         raise TooLarge(f"the data of a test may have {TEST_BYTES_MAX} bytes")
 
 
-def _test_notice(session: Session, billing: Billing, command: SendTest) -> NoticeRow:
-    tenant_id, account_id = billing.tenant.id, command.connected_account_id
+def _send_to_all(billing: Billing, command: SendTest, account_id: str | None) -> WebhookTestSent:
+    _check_test(command)
+    with billing.database.write() as session:
+        notice = _test_notice(session, billing, command, account_id)
+        return WebhookTestSent(id=notice.public_id)
+
+
+def _send_to_one(billing: Billing, command: SendTestTo, account_id: str | None) -> WebhookTestSent:
+    _check_test(command)
+    with billing.database.write() as session:
+        destination = _enabled(session, billing, command.webhook_id)
+        notice = _test_notice(session, billing, command, account_id)
+        notice.dispatched = 1
+        deliveries.add(session, destination, notice, billing.now())
+        return WebhookTestSent(id=notice.public_id)
+
+
+def _test_notice(
+    session: Session, billing: Billing, command: SendTest, account_id: str | None
+) -> NoticeRow:
+    tenant_id = billing.tenant.id
     if account_id is not None:
         connected = accounts.find(session, tenant_id, account_id)
         if connected is None:

@@ -104,8 +104,12 @@ async def test_every_webhook_operation_of_the_official_sdk(
 
     one = hooks.test_webhook_destination(made.id, topic, {"customer_id": "cust_1"})
     every = hooks.test_webhook_destinations(topic, {"customer_id": "cust_2"})
-    await receiver.has(2)
-    assert {received.event["id"] for received in receiver.received} == {one.id, every.id}
+    account = sdk.accounts.create({"name": unique("acme")}).id
+    connected = hooks.test_connected_webhook_destination(made.id, topic, account, {})
+    hooks.test_connected_webhook_destinations(topic, account, {})
+    await receiver.has(3)
+    ids = {received.event["id"] for received in receiver.received}
+    assert ids == {one.id, every.id, connected.id}
     for received in receiver.received:
         verify(received, made.secret)
 

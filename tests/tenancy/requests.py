@@ -66,6 +66,12 @@ BODIES: dict[str, Any] = {
     "POST /products/{product_id}/{version}/simulate-usage": {"events": USAGE},
     "POST /top-ups": TOP_UP,
     "POST /vendors": {"name": "Another"},
+    "POST /webhooks": {"url": "https://app.example/hooks"},
+    "PATCH /webhooks/{webhook_id}": {"topics": ["balance.low"]},
+    "POST /webhooks/test/{topic}": {},
+    "POST /webhooks/test/{topic}/{connected_account_id}": {},
+    "POST /webhooks/{webhook_id}/test/{topic}": {},
+    "POST /webhooks/{webhook_id}/test/{topic}/{connected_account_id}": {},
     "POST /wallets": {"external_id": "another", "products": ["{product_id}"]},
 }
 """The smallest valid body of each route that takes one."""
@@ -112,6 +118,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
 
 SAME_FOR_ALL = {
     *("limit", "offset", "status", "purpose", "exclude_expired", "has_fees", "event_types"),
+    *("enabled", "connect", "next", "prev", "time_gte", "time_lte"),
     *("effective_from", "effective_to", "expired_from", "expired_to", "period_from", "period_to"),
 }
 """Query parameters that name nothing of anybody's."""

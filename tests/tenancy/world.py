@@ -65,6 +65,8 @@ async def fill(world: World) -> World:
         },
     )
     shown = await world.make(f"/customers/{customer['id']}", {}, "GET")
+    hook = await world.make("/webhooks", {"url": f"https://app.example/{mark}"})
+    notices = await world.make("/notices", {}, "GET")
     await _wallet(world)
     world.values |= {
         "asset_code": ["credits"],
@@ -79,6 +81,11 @@ async def fill(world: World) -> World:
         "top_up_id": [],
         "vendor_id": [vendor["id"], "model-co"],
         "key_id": [],
+        "webhook_id": [hook["id"]],
+        "destination_id": [hook["id"]],
+        "webhook_event_id": [notice["id"] for notice in notices["items"]],
+        "topic": ["balance.low"],
+        "connected_account_id": [],
         # Of queries:
         "external_id": ["jane", "model-co", "acme"],
         "customer_external_id": ["jane"],
@@ -94,6 +101,7 @@ async def fill(world: World) -> World:
         connected = await world.make("/accounts", {"name": f"Acme {mark}", "external_id": "acme"})
         key = await world.make("/keys", {"name": f"Key {mark}"})
         world.values["account_id"].append(connected["id"])
+        world.values["connected_account_id"] = [connected["id"], "acme"]
         world.values["key_id"] = [key["id"]]
     return world
 

@@ -8,17 +8,8 @@ import pytest
 
 from credyt_mcp.app import System
 from credyt_mcp.delivery.webhooks import Sender
-from credyt_mcp.settings import Settings
 from credyt_mcp.use_cases.webhook_delivery import Courier
-from tests.conftest import API_KEY
 from tests.webhooks.receiver import Receiver
-
-
-@pytest.fixture
-def settings(database_url: str) -> Settings:
-    return Settings(
-        database_url=database_url, api_key=API_KEY, webhook_worker=False, _env_file=None
-    )
 
 
 @pytest.fixture

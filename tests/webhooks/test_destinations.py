@@ -204,6 +204,34 @@ async def test_replays_of_nothing_are_refused(rest: httpx.AsyncClient) -> None:
     assert (nobody.status_code, nobody.json()["destination_ids"]) == (202, [])
 
 
+async def test_a_platform_is_told_of_its_connected_accounts_where_it_asks_for_it(
+    rest: httpx.AsyncClient, courier: Courier, receiver: Receiver
+) -> None:
+    own = Receiver().start()
+    await create(rest, url=own.url)
+    connect = await create(rest, url=receiver.url, connect=True)
+    acme = (await rest.post("/accounts", json={"name": "Acme"})).json()["id"]
+    await rest.post("/customers", json={"name": "Jane"})
+    as_acme = {"X-CREDYT-ACCOUNT": acme}
+    await rest.post("/customers", json={"name": "Joe"}, headers=as_acme)
+    sent = await rest.post(f"/webhooks/test/top_up.failed/{acme}", json={"n": 1})
+    await rest.post(f"/webhooks/{connect['id']}/test/top_up.failed/{acme}", json={"n": 2})
+    await courier.deliver_due()
+    assert own.topics == ["customer.created"] and "account_id" not in own.received[0].event
+    assert sorted(receiver.topics) == ["customer.created", "top_up.failed", "top_up.failed"]
+    assert {one.event["account_id"] for one in receiver.received} == {acme}
+    assert sent.json()["id"] in {one.event["id"] for one in receiver.received}
+
+    log = (await rest.get("/webhooks/events", params={"destination_id": connect["id"]})).json()
+    assert len(log["models"]) == 3
+    for entry in log["models"]:
+        again = await rest.post(f"/webhooks/events/{entry['id']}/replay")
+        assert again.json()["destination_ids"] == [connect["id"]]
+    assert (await rest.get("/webhooks/events", headers=as_acme)).json()["models"] == []
+    assert (await rest.get("/webhooks", headers=as_acme)).json()["items"] == []
+    own.stop()
+
+
 async def test_neither_secrets_nor_urls_are_logged(
     rest: httpx.AsyncClient,
     courier: Courier,

@@ -12,6 +12,8 @@ from credyt_mcp.use_cases import webhook_events, webhooks
 from credyt_mcp.use_cases.webhook_events import (
     ListWebhookEvents,
     ReplayWebhookEvent,
+    SendConnectedTest,
+    SendConnectedTestTo,
     SendTest,
     SendTestTo,
     WebhookEventPage,
@@ -48,23 +50,27 @@ async def list_webhooks(caller: Caller, query: Annotated[ListWebhooks, Query()])
 
 
 @router.get("/events", response_model=WebhookEventPage)
-async def list_events(caller: Caller, query: Annotated[ListWebhookEvents, Query()]) -> Response:
+async def list_webhook_events(
+    caller: Caller, query: Annotated[ListWebhookEvents, Query()]
+) -> Response:
     return await reply(caller, webhook_events.list_webhook_events, query)
 
 
-@router.post("/events/{event_id}/replay", status_code=202, response_model=WebhookEventReplayed)
-async def replay_event(
+@router.post(
+    "/events/{webhook_event_id}/replay", status_code=202, response_model=WebhookEventReplayed
+)
+async def replay_webhook_event(
     caller: Caller,
-    event_id: str,
+    webhook_event_id: str,
     destination_id: Annotated[str | None, Query(description="only there")] = None,
 ) -> Response:
     """Send an event again: to every enabled destination that takes its topic, or to one."""
-    command = ReplayWebhookEvent(event_id=event_id, destination_id=destination_id)
+    command = ReplayWebhookEvent(event_id=webhook_event_id, destination_id=destination_id)
     return await reply(caller, webhook_events.replay_webhook_event, command, 202)
 
 
 @router.post("/test/{topic}", status_code=202, response_model=WebhookTestSent)
-async def test_all(caller: Caller, topic: str, data: Data = None) -> Response:
+async def send_test(caller: Caller, topic: str, data: Data = None) -> Response:
     command = SendTest(topic=topic, data=data)
     return await reply(caller, webhook_events.send_test, command, 202)
 
@@ -72,11 +78,11 @@ async def test_all(caller: Caller, topic: str, data: Data = None) -> Response:
 @router.post(
     "/test/{topic}/{connected_account_id}", status_code=202, response_model=WebhookTestSent
 )
-async def test_all_connected(
+async def send_connected_test(
     caller: Caller, topic: str, connected_account_id: str, data: Data = None
 ) -> Response:
-    command = SendTest(topic=topic, data=data, connected_account_id=connected_account_id)
-    return await reply(caller, webhook_events.send_test, command, 202)
+    command = SendConnectedTest(topic=topic, data=data, connected_account_id=connected_account_id)
+    return await reply(caller, webhook_events.send_connected_test, command, 202)
 
 
 @router.get("/{webhook_id}", response_model=Webhook)
@@ -96,7 +102,7 @@ async def delete_webhook(caller: Caller, webhook_id: str) -> Response:
 
 
 @router.post("/{webhook_id}/test/{topic}", status_code=202, response_model=WebhookTestSent)
-async def test_one(caller: Caller, webhook_id: str, topic: str, data: Data = None) -> Response:
+async def send_test_to(caller: Caller, webhook_id: str, topic: str, data: Data = None) -> Response:
     command = SendTestTo(webhook_id=webhook_id, topic=topic, data=data)
     return await reply(caller, webhook_events.send_test_to, command, 202)
 
@@ -106,10 +112,10 @@ async def test_one(caller: Caller, webhook_id: str, topic: str, data: Data = Non
     status_code=202,
     response_model=WebhookTestSent,
 )
-async def test_one_connected(
+async def send_connected_test_to(
     caller: Caller, webhook_id: str, topic: str, connected_account_id: str, data: Data = None
 ) -> Response:
-    command = SendTestTo(
+    command = SendConnectedTestTo(
         webhook_id=webhook_id, topic=topic, data=data, connected_account_id=connected_account_id
     )
-    return await reply(caller, webhook_events.send_test_to, command, 202)
+    return await reply(caller, webhook_events.send_connected_test_to, command, 202)

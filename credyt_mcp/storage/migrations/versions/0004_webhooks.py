@@ -77,7 +77,7 @@ def _notices() -> None:
     op.add_column("notices", _flag("dispatched"))
     op.add_column("notices", _flag("is_test"))
     _rewrite_old_notices(op.get_bind())
-    op.create_index("notices_public", "notices", ["tenant_id", "public_id"], unique=True)
+    op.create_index("notices_public", "notices", ["public_id", "tenant_id"], unique=True)
     op.create_index("notices_once", "notices", ["tenant_id", "once_key"], unique=True)
     op.create_index(
         "notices_to_dispatch",
