@@ -42,12 +42,6 @@ class Settings(BaseSettings):
     checkout_minutes: int = Field(
         default=60, ge=1, description="how long a payment link can be paid"
     )
-    grant_expiring_notice_days: int = Field(
-        default=7,
-        ge=1,
-        description="how long before credit expires a notice says so; credit that lives no longer "
-        "than this has none",
-    )
     webhook_allow_private: bool | None = Field(
         default=None,
         description="whether webhooks may go to addresses that are not public; empty means in the "

@@ -70,8 +70,8 @@ TOPICS = {
         "A positive balance fell to zero or below.", (*_ACCOUNT, "balance", "occurred_at")
     ),
     "grant.expiring": Topic(
-        "Credit that is left will expire soon; once per grant, see "
-        "`CREDYT_GRANT_EXPIRING_NOTICE_DAYS`.",
+        "Credit that is left will expire within 7 days; once per grant, and not for credit that "
+        "lives no longer than that.",
         _GRANT,
     ),
     "grant.expired": Topic("Credit expired before it was used.", _GRANT),

@@ -124,12 +124,12 @@ class Courier:
             secret=destination.secret,
             allow_private=private_allowed(self._billing.settings, tenant.environment),
         )
-        answer = await self._sender.send(client, message, self._billing.now())
+        answer = await self._sender.send(client, message, self._billing.clock.now())
         batch.answers[due.delivery.id] = answer
 
     def _look(self) -> list[int]:
         """Empty the outbox into deliveries; answers the destinations with something due."""
-        database, now = self._billing.database, self._billing.now()
+        database, now = self._billing.database, self._billing.clock.now()
         with database.read() as session:
             news = deliveries.tenants_with_news(session)
         for tenant_id in news:
@@ -143,7 +143,7 @@ class Courier:
     def _settle_and_claim(self, destination_id: int, batch: Batch | None) -> Batch | None:
         """Write down what came of a batch and take the next, in one transaction. A destination
         that took nothing is left alone until the next look."""
-        now = self._billing.now()
+        now = self._billing.clock.now()
         with self._billing.database.write() as session:
             destination = webhooks.lock(session, destination_id)
             if destination is None:

@@ -148,7 +148,7 @@ def replay_webhook_event(billing: Billing, command: ReplayWebhookEvent) -> Webho
     """Send an event again, to one destination or to every one that takes its topic; also to those
     that were not sent it, because they were disabled or not there yet. It does not wait for what
     else is due to its customer. Raises NotFound."""
-    now = billing.now()
+    now = billing.clock.now()
     with billing.database.write() as session:
         notice = notices.find(session, billing.tenant.id, command.event_id)
         if notice is None:
@@ -198,7 +198,7 @@ def _send_to_one(billing: Billing, command: SendTestTo, account_id: str | None) 
         destination = _enabled(session, billing, command.webhook_id)
         notice = _test_notice(session, billing, command, account_id)
         notice.dispatched = 1
-        deliveries.add(session, destination, notice, billing.now())
+        deliveries.add(session, destination, notice, billing.clock.now())
         return WebhookTestSent(id=notice.public_id)
 
 

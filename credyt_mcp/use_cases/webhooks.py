@@ -120,7 +120,7 @@ def create_webhook(billing: Billing, command: CreateWebhook) -> WebhookCreated:
     """The host need not resolve yet. Raises InvalidRequest for a URL that is not allowed,
     WrongState when there are too many destinations."""
     _check_url(billing, command.url)
-    now = billing.now()
+    now = billing.clock.now()
     row = WebhookDestinationRow(
         tenant_id=billing.tenant.id,
         public_id=new_id("whd"),
@@ -163,7 +163,7 @@ def update_webhook(billing: Billing, command: UpdateWebhook) -> Webhook:
     """Raises NotFound, and as `create_webhook` does."""
     if command.url is not None:
         _check_url(billing, command.url)
-    now = billing.now()
+    now = billing.clock.now()
     with billing.database.write() as session:
         row = destination_of(session, billing, command.webhook_id, lock=True)
         assert row.id is not None

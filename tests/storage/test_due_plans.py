@@ -58,6 +58,7 @@ def test_what_is_due_is_found_by_index(grown: Database) -> None:
         for now in (NOW, NOW + timedelta(days=2)):
             due.holds(session, now, 100)
             due.credit(session, now, 100)
+            due.untold(session, now, 100)
         due.next_hold(session, 7)
         due.next_credit(session, 7)
         asked = [one for one in statements if "grants" in one[0] or "authorizations" in one[0]]

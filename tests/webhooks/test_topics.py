@@ -24,7 +24,7 @@ from credyt_mcp.use_cases.customers import create_customer
 from credyt_mcp.use_cases.events import record_event, submit_events
 from credyt_mcp.use_cases.limits import set_wallet_limits
 from credyt_mcp.use_cases.notices import list_notices
-from credyt_mcp.use_cases.sweeping import sweep, tell_of_expiring_credit
+from credyt_mcp.use_cases.sweeping import sweep
 from credyt_mcp.use_cases.top_ups import generate_topup_flow
 from tests.conftest import NOW, Call
 from tests.samples import a_product, a_wallet, unit_price, volume_price
@@ -101,11 +101,12 @@ async def test_credit_that_expires_is_told_of_before_and_after(
             reason="gift",
             expires_at=NOW + timedelta(days=days),
         )
-    assert tell_of_expiring_credit(system.billing) == 0
-    clock.advance(timedelta(days=23))
+    clock.advance(timedelta(days=22))
     await sweep(system.billing)
-    assert tell_of_expiring_credit(system.billing) == 1
-    assert tell_of_expiring_credit(system.billing) == 0
+    assert await told(call, "grant.expiring") == []
+    clock.advance(timedelta(days=1))
+    await sweep(system.billing)
+    await sweep(system.billing)
     [expiring] = await told(call, "grant.expiring")  # the other's whole life was shorter
     assert (expiring["amount"], expiring["purpose"]) == (2.5, "promotion")
     clock.advance(timedelta(days=8))

@@ -9,7 +9,7 @@ from credyt_mcp import exact_json
 from credyt_mcp.ids import new_id
 
 revision = "0004"
-down_revision = "0005"
+down_revision = "0006"
 branch_labels = None
 depends_on = None
 
