@@ -9,6 +9,7 @@ CredytError
 ├── Conflict             409  already_exists        a code or external id that is taken
 │   ├── IdReused         409  id_reused             same id, other contents
 │   └── WrongState       409  wrong_state           the thing exists but cannot do that now
+├── LinkExpired          410  link_expired          a customer's link or session has ended
 ├── InvalidRequest       422  invalid_request       `errors` names each field
 │   ├── UnknownReference 422  unknown_reference     the body names something that is not there
 │   ├── AmountOutOfRange 422  amount_out_of_range   too large, or more decimals than the asset
@@ -101,6 +102,17 @@ class IdReused(Conflict):
 class WrongState(Conflict):
     code, title = "wrong_state", "Not possible in the present state"
     hint = "Read the object again and act on its status."
+
+
+class LinkExpired(CredytError):
+    """`failure_url` is where the app wants such a customer sent, if that is known."""
+
+    code, status, title = "link_expired", 410, "This link has expired"
+    hint = "Go back to the app and open this page from there again."
+
+    def __init__(self, detail: str, *, failure_url: str | None = None) -> None:
+        super().__init__(detail)
+        self.failure_url = failure_url
 
 
 class InvalidRequest(CredytError):

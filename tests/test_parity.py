@@ -14,7 +14,7 @@ from credyt_mcp.entrypoints.mcp.tools import TOOLS
 
 ENTRYPOINTS = Path(__file__).parents[1] / "credyt_mcp" / "entrypoints"
 
-PAGE_ONLY = "a step of the sandbox's payment page, for a customer's browser"
+PAGE_ONLY = "a step of a page, for a customer's browser"
 LEAN_LIST = "each tool costs every conversation tokens; no flow of the skills needs this one"
 WEBHOOKS = "set up once, by a person; no flow of the skills does it"
 NOT_OVER_REST = {
@@ -23,6 +23,9 @@ NOT_OVER_REST = {
     "generate_topup_flow": "POST /top-ups is the wire's call; this adds what a model must know",
     "view_checkout": PAGE_ONLY,
     "pay_checkout": PAGE_ONLY,
+    "enter_portal": PAGE_ONLY,
+    "view_portal": PAGE_ONLY,
+    "top_up_in_portal": PAGE_ONLY,
 }
 NO_SECRETS = "a key would be written into a conversation: left to people"
 NOT_OVER_MCP = {
@@ -36,6 +39,10 @@ NOT_OVER_MCP = {
     "start_top_up": "generate_topup_flow starts it",
     "view_checkout": PAGE_ONLY,
     "pay_checkout": PAGE_ONLY,
+    "enter_portal": PAGE_ONLY,
+    "view_portal": PAGE_ONLY,
+    "top_up_in_portal": PAGE_ONLY,
+    "create_portal_session": "the app makes it when its customer clicks",
     "get_account": "get_wallet shows every account",
     "get_authorization": "authorize_usage repeated under the same id answers as it stands",
     "capture_authorization": "record_event with authorization_id captures",
@@ -58,6 +65,7 @@ NOT_OVER_MCP = {
     "update_version": "define_price and create_product_version publish",
     "get_vendor": LEAN_LIST,
     "list_vendors": LEAN_LIST,
+    "list_subscribers": LEAN_LIST,
     "list_events": LEAN_LIST,
     "list_grants": LEAN_LIST,
     "get_transaction": LEAN_LIST,

@@ -13,7 +13,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from credyt_mcp.entrypoints.mcp.transports import ExactHttp, http_server
-from credyt_mcp.entrypoints.portal import checkout
+from credyt_mcp.entrypoints.portal import billing_portal, checkout
 from credyt_mcp.entrypoints.rest.hot import HotFirst
 from credyt_mcp.entrypoints.rest.replies import json_response
 from credyt_mcp.entrypoints.rest.server import HOT_ROUTES, add_routes
@@ -47,6 +47,7 @@ def http_app(billing: Billing, keys: KeyRing) -> ASGIApp:
     app.state.billing, app.state.keys = billing, keys
     add_routes(app)
     app.include_router(checkout.router)
+    app.include_router(billing_portal.router)
 
     lane = billing.lane
 

@@ -36,6 +36,14 @@ def get(session: Session, tenant_id: int, event_id: str) -> tuple[EventRow, Cust
     ).first()
 
 
+def latest(session: Session, customer: CustomerRow, limit: int) -> list[EventRow]:
+    """A customer's events, newest first by submission."""
+    own = select(EventRow).where(
+        EventRow.tenant_id == customer.tenant_id, EventRow.customer_id == customer.id
+    )
+    return list(session.exec(own.order_by(col(EventRow.id).desc()).limit(limit)))
+
+
 def page(
     session: Session, tenant_id: int, wanted: EventFilter, offset: int, limit: int
 ) -> tuple[list[tuple[EventRow, CustomerRow]], int]:

@@ -26,6 +26,14 @@ def lock(session: Session, tenant_id: int, ref: str) -> ProductRow | None:
     return session.exec(_named(tenant_id, ref).with_for_update()).first()
 
 
+def names(session: Session, tenant_id: int, public_ids: Iterable[str]) -> dict[str, str]:
+    """Names of products by id."""
+    named = select(ProductRow.public_id, ProductRow.name).where(
+        ProductRow.tenant_id == tenant_id, col(ProductRow.public_id).in_(set(public_ids))
+    )
+    return dict(session.exec(named).all())
+
+
 def page(
     session: Session, tenant_id: int, offset: int, limit: int, code: str | None
 ) -> tuple[list[ProductRow], int]:

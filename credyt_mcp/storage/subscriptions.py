@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col, func, select
 
 from credyt_mcp.storage.tables import (
     CustomerRow,
@@ -21,6 +21,9 @@ from credyt_mcp.storage.tables import (
 
 Stretch = tuple[SubscriptionRow, SubscribedVersionRow, ProductRow, VersionRow]
 """One stretch of a subscription on one version of one product."""
+
+Subscriber = tuple[CustomerRow, SubscriptionRow, VersionRow]
+"""Who is subscribed to a product, by which subscription, on which version."""
 
 
 def keep(session: Session, product: ProductRow) -> ProductRow | None:
@@ -67,6 +70,33 @@ def latest(stretches: Iterable[Stretch]) -> list[Stretch]:
     """The last stretch of each product of each subscription."""
     last = {(stretch[0].id, stretch[1].product_id): stretch for stretch in stretches}
     return list(last.values())
+
+
+def of_product(
+    session: Session, product: ProductRow, offset: int, limit: int
+) -> tuple[list[Subscriber], int]:
+    """Subscriptions that hold the product and have not ended, newest first, and how many."""
+    last = (
+        select(func.max(SubscribedVersionRow.id))
+        .where(
+            SubscribedVersionRow.tenant_id == product.tenant_id,
+            SubscribedVersionRow.product_id == product.id,
+        )
+        .group_by(col(SubscribedVersionRow.subscription_id))
+    )
+    found = (
+        select(CustomerRow, SubscriptionRow, VersionRow)
+        .join(SubscriptionRow, col(SubscriptionRow.customer_id) == col(CustomerRow.id))
+        .join(
+            SubscribedVersionRow,
+            col(SubscribedVersionRow.subscription_id) == col(SubscriptionRow.id),
+        )
+        .join(VersionRow, col(VersionRow.id) == col(SubscribedVersionRow.version_id))
+        .where(col(SubscribedVersionRow.id).in_(last), SubscriptionRow.status != "inactive")
+    )
+    total = session.exec(select(func.count()).select_from(found.subquery())).one()
+    newest = found.order_by(col(SubscriptionRow.id).desc()).offset(offset).limit(limit)
+    return list(session.exec(newest).all()), total
 
 
 def add(

@@ -253,3 +253,24 @@ class SandboxSessionRow(SQLModel, table=True):
     failure_url: str = Field(sa_type=Text)
     created_at: datetime = Field(sa_type=Micros)
     expires_at: datetime = Field(sa_type=Micros)
+
+
+class PortalSessionRow(SQLModel, table=True):
+    """A customer let into their billing page: by link until `link_expires_at`, then by the cookie
+    that the link was exchanged for. Only the cookie's hash is kept."""
+
+    __tablename__ = "portal_sessions"
+    __table_args__ = (
+        UniqueConstraint("key_hash"),
+        Index("portal_sessions_customer", "tenant_id", "customer_id"),
+    )
+
+    id: int = Field(default=None, primary_key=True, sa_type=RowId)
+    tenant_id: int
+    customer_id: int = Field(sa_type=BigInteger)
+    key_hash: bytes
+    return_url: str = Field(sa_type=Text)
+    failure_url: str = Field(sa_type=Text)
+    created_at: datetime = Field(sa_type=Micros)
+    link_expires_at: datetime = Field(sa_type=Micros)
+    expires_at: datetime = Field(sa_type=Micros)

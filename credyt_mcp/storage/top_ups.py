@@ -15,6 +15,14 @@ def get(session: Session, tenant_id: int, public_id: str) -> tuple[TopUpRow, Cus
     ).first()
 
 
+def latest(session: Session, customer: CustomerRow, limit: int) -> list[TopUpRow]:
+    """A customer's top-ups, newest first."""
+    own = select(TopUpRow).where(
+        TopUpRow.tenant_id == customer.tenant_id, TopUpRow.customer_id == customer.id
+    )
+    return list(session.exec(own.order_by(col(TopUpRow.id).desc()).limit(limit)))
+
+
 def tenant_of(session: Session, public_id: str) -> TenantRow:
     """Whose top-up it is, for a payment page that only knows the payment."""
     return session.exec(

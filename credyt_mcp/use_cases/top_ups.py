@@ -126,15 +126,22 @@ class TopupFlow(Result):
 def start_top_up(billing: Billing, command: StartTopUp) -> TopUpStarted:
     """Raises UnknownReference (customer, currency, asset), AmountOutOfRange for more decimals than
     the currency has, InvalidRequest for a URL that is not allowed."""
-    row = _written_row(billing, command)
+    for name in ("return_url", "failure_url"):
+        check_url(getattr(command, name), name)
+    return start_checked(billing, command)
+
+
+def start_checked(billing: Billing, asked: StartTopUp) -> TopUpStarted:
+    """`start_top_up` for URLs that are known to be good, such as those of our own pages."""
+    row = _written_row(billing, asked)
     request = CheckoutRequest(
         key=row.public_id,
         tenant_id=billing.tenant.id,
         amount_minor=minor_amount(row.amount, _known_currency(row.currency, "currency")),
         currency=row.currency,
-        description=command.description or "Top-up",
-        return_url=command.return_url or "",
-        failure_url=command.failure_url or "",
+        description=asked.description or "Top-up",
+        return_url=asked.return_url or "",
+        failure_url=asked.failure_url or "",
         created_at=row.created_at,
         expires_at=row.expires_at,
     )
@@ -235,8 +242,6 @@ def _written_row(billing: Billing, command: StartTopUp) -> TopUpRow:
     paid = _known_currency(command.currency, "currency")
     units = to_units(command.amount, paid)
     minor_amount(units, paid)
-    for name in ("return_url", "failure_url"):
-        _check_url(getattr(command, name), name)
     now = billing.now()
     expires_at = command.credit_expires_at
     if expires_at is None and billing.settings.top_up_expiry_days is not None:
@@ -308,7 +313,7 @@ def _known_currency(code: str, field: str) -> Asset:
     return known
 
 
-def _check_url(url: str | None, field: str) -> None:
+def check_url(url: str | None, field: str) -> None:
     """Any https address, or http on this machine: what a test environment may be sent back to."""
     if url is None:
         return

@@ -31,7 +31,7 @@ _environment = Environment(
 
 
 def page(template: str, status: int = 200, *, leads_to: str = "", **values: Any) -> Response:
-    """A page; `leads_to` is a URL that its form may send the browser on to."""
+    """A page; `leads_to` is a URL, or a scheme, that its form may send the browser on to."""
     html = _environment.get_template(template).render(**values)
     return HTMLResponse(html, status, _headers(leads_to))
 
@@ -49,7 +49,9 @@ async def on_page_error(_: Request, error: Exception) -> Response:
 
 def _headers(leads_to: str) -> dict[str, str]:
     target = urlsplit(leads_to)
-    onward = f" {target.scheme}://{target.netloc}" if target.netloc else ""
+    onward = f" {target.scheme}:" if target.scheme else ""
+    if target.netloc:
+        onward += f"//{target.netloc}"
     policy = (
         "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; "
         f"frame-ancestors 'none'; form-action 'self'{onward}"

@@ -11,7 +11,8 @@ from credyt_mcp.entrypoints.rest.auth import Caller
 from credyt_mcp.entrypoints.rest.replies import ExactRoute, reply
 from credyt_mcp.errors import NotFound
 from credyt_mcp.use_cases import product_fields as fields
-from credyt_mcp.use_cases import product_versions, products, simulations
+from credyt_mcp.use_cases import product_versions, products, simulations, subscribers
+from credyt_mcp.use_cases.context import PageOf
 
 router = APIRouter(prefix="/products", tags=["products"], route_class=ExactRoute)
 
@@ -45,6 +46,15 @@ async def create_product_version(
 async def delete_product(caller: Caller, product_id: str) -> Response:
     command = fields.DeleteProduct(product_id=product_id)
     return await reply(caller, product_versions.delete_product, command, 204)
+
+
+@router.get("/{product_id}/subscribers", response_model=subscribers.SubscriberPage)
+async def list_subscribers(
+    caller: Caller, product_id: str, page: Annotated[PageOf, Query()]
+) -> Response:
+    """Before `/{version}`, which would take the word for a version."""
+    command = subscribers.ListSubscribers(product_id=product_id, **dict(page))
+    return await reply(caller, subscribers.list_subscribers, command)
 
 
 @router.get("/{product_id}/{version}", response_model=fields.VersionDetails)
