@@ -86,6 +86,8 @@ class ChargeFields(Command):
 
 
 class CreateCharge(ChargeFields):
+    """Debit a wallet for something that is not usage, in full whatever the balance."""
+
     customer_id: CustomerId
 
 

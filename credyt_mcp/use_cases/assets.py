@@ -80,6 +80,8 @@ AssetRef = Annotated[str, Field(description="code of the asset")]
 
 
 class GetAsset(Command):
+    """An asset with what a unit costs, per currency, newest rate first."""
+
     asset_code: AssetRef
 
 

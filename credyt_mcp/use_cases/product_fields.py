@@ -161,6 +161,8 @@ class ProductDetails(Result):
 
 
 class GetVersion(Command):
+    """One version of a product with its prices and entitlements."""
+
     product_id: ProductRef
     version: VersionRef
 

@@ -52,6 +52,8 @@ class SubscriptionFields(Command):
 
 
 class CreateSubscription(SubscriptionFields):
+    """Subscribe a customer to one or more products."""
+
     customer_id: CustomerId
 
 

@@ -31,6 +31,8 @@ class ListVendors(PageOf):
 
 
 class GetVendor(Command):
+    """A vendor by id or external id."""
+
     vendor_id: Annotated[str, Field(description="vendor id, or your external id")]
 
 

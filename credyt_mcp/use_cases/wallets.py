@@ -39,6 +39,8 @@ class GetWallet(Command):
 
 
 class GetAccount(GetWallet):
+    """One account of a wallet, with what is held and what is on its way, and its limits."""
+
     account_id: str
 
 

@@ -7,23 +7,21 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, get_type_hints
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from starlette.responses import Response
 from starlette.routing import compile_path
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from credyt_mcp.entrypoints.auth import authenticate
-from credyt_mcp.entrypoints.rest.replies import problem, read_json
+from credyt_mcp.entrypoints.rest.replies import problem, read_json, whole_body
 from credyt_mcp.entrypoints.validation import invalid_request
-from credyt_mcp.errors import CredytError, InternalError, TooLarge
-from credyt_mcp.use_cases.context import Billing, Command, perform
+from credyt_mcp.errors import CredytError, InternalError
+from credyt_mcp.use_cases.context import Billing, Command, Result, perform
 from credyt_mcp.use_cases.key_ring import KeyRing
 
 log = logging.getLogger(__name__)
-
-BODY_MAX = 8 * 2**20
 
 Answer = Callable[[Any], Response]
 
@@ -41,6 +39,7 @@ class HotRoute:
         statuses: dict[int, str],
     ) -> None:
         self.path, self.body = path, body
+        self.result: type[Result] = get_type_hints(use_case)["return"]
         self.pattern, _, self._parts = compile_path(path)
         self._use_case, self._command = use_case, command
         self._answer, self._statuses = answer, statuses
@@ -68,17 +67,19 @@ class HotRoute:
                 {"name": part, "in": "path", "required": True, "schema": {"type": "string"}}
                 for part in self._parts
             ],
-            "responses": {
-                str(code): {"description": said} for code, said in self._statuses.items()
-            },
+            "responses": {},
         }
+        for code, said in self._statuses.items():
+            operation["responses"][str(code)] = {"description": said}
+            if code in (200, 201):
+                operation["responses"][str(code)]["content"] = _json_of(self.result)
         if self.body is not None:
-            schema = {"$ref": f"#/components/schemas/{self.body.__name__}"}
-            operation["requestBody"] = {
-                "required": True,
-                "content": {"application/json": {"schema": schema}},
-            }
+            operation["requestBody"] = {"required": True, "content": _json_of(self.body)}
         return {"post": operation}
+
+
+def _json_of(model: type[BaseModel]) -> dict[str, Any]:
+    return {"application/json": {"schema": {"$ref": f"#/components/schemas/{model.__name__}"}}}
 
 
 class HotFirst:
@@ -114,21 +115,9 @@ class HotFirst:
     ) -> Response:
         try:
             billing = await authenticate(self._keys, self._billing, headers)
-            return await route.serve(billing, await _body(receive), parts)
+            return await route.serve(billing, await whole_body(receive), parts)
         except CredytError as error:
             return problem(error)
         except Exception:
             log.exception("POST %s failed", route.path)
             return problem(InternalError("the server failed"))
-
-
-async def _body(receive: Receive) -> bytes:
-    """Raises TooLarge past the limit, so that no caller fills our memory."""
-    body, more = b"", True
-    while more:
-        message = await receive()
-        body += message.get("body", b"")
-        more = message.get("more_body", False)
-        if len(body) > BODY_MAX:
-            raise TooLarge(f"the body is larger than {BODY_MAX // 2**20} MiB")
-    return body

@@ -1,4 +1,7 @@
-"""REST routes of products and their versions. Translation only."""
+"""REST routes of products and their versions. Translation only.
+
+The fixed words under a product come before `{version}`, which would match them too.
+"""
 
 from __future__ import annotations
 
@@ -21,6 +24,7 @@ _version_ref: TypeAdapter[int | Literal["default"]] = TypeAdapter(fields.Version
 
 @router.post("", status_code=201, response_model=fields.VersionCreated)
 async def create_product(caller: Caller, body: fields.ProductFields) -> Response:
+    """A product with its prices as version 1: a draft, unless `publish` is true."""
     return await reply(caller, products.create_product, fields.CreateProduct(**dict(body)), 201)
 
 
@@ -38,6 +42,8 @@ async def get_product(caller: Caller, product_id: str) -> Response:
 async def create_product_version(
     caller: Caller, product_id: str, body: fields.VersionFields
 ) -> Response:
+    """The next version, with all prices given anew: a draft, unless `publish` is true. Older
+    versions and their subscribers stay as they are, and the default version too."""
     command = fields.CreateProductVersion(product_id=product_id, **dict(body))
     return await reply(caller, products.create_product_version, command, 201)
 
@@ -52,7 +58,6 @@ async def delete_product(caller: Caller, product_id: str) -> Response:
 async def list_subscribers(
     caller: Caller, product_id: str, page: Annotated[PageOf, Query()]
 ) -> Response:
-    """Before `/{version}`, which would take the word for a version."""
     command = subscribers.ListSubscribers(product_id=product_id, **dict(page))
     return await reply(caller, subscribers.list_subscribers, command)
 

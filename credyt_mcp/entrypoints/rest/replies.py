@@ -11,7 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
-from starlette.types import Message
+from starlette.types import Message, Receive
 
 from credyt_mcp import exact_json
 from credyt_mcp.entrypoints.validation import invalid_request
@@ -20,14 +20,16 @@ from credyt_mcp.errors import (
     InsufficientBalance,
     InvalidRequest,
     MalformedRequest,
+    TooLarge,
 )
 from credyt_mcp.use_cases.context import Billing, perform
 
+BODY_MAX = 8 * 2**20
 PROBLEM_TYPE = "urn:credyt:error:"
 
 
 class ProblemDetails(BaseModel):
-    """RFC 9457 problem; `code` and `hint` are additions of ours."""
+    """What went wrong (RFC 9457): `code` is stable, `hint` says what to do next."""
 
     type: str
     title: str
@@ -35,7 +37,12 @@ class ProblemDetails(BaseModel):
     detail: str
     code: str
     hint: str
-    errors: dict[str, list[str]] | None = None
+
+
+class ValidationProblem(ProblemDetails):
+    """A request with wrong fields: `errors` has the messages of each, by its path in the body."""
+
+    errors: dict[str, list[str]]
 
 
 class ExactRequest(Request):
@@ -57,7 +64,7 @@ class ExactRoute(APIRoute):
         handle = super().get_route_handler()
 
         async def exact(request: Request) -> Response:
-            body = await request.body()
+            body = await whole_body(request.receive)
             headers = [pair for pair in request.scope["headers"] if pair[0] != b"content-type"]
             headers.append((b"content-type", b"application/json"))
             taken = ExactRequest({**request.scope, "headers": headers}, _receive_once(body))
@@ -66,6 +73,18 @@ class ExactRoute(APIRoute):
             return await handle(taken)
 
         return exact
+
+
+async def whole_body(receive: Receive) -> bytes:
+    """Raises TooLarge past the limit, so that no caller fills our memory."""
+    body, more = b"", True
+    while more:
+        message = await receive()
+        body += message.get("body", b"")
+        more = message.get("more_body", False)
+        if len(body) > BODY_MAX:
+            raise TooLarge(f"the body is larger than {BODY_MAX // 2**20} MiB")
+    return body
 
 
 def _receive_once(body: bytes) -> Callable[[], Awaitable[Message]]:
@@ -107,16 +126,17 @@ def problem(error: CredytError) -> Response:
         detail=error.detail,
         code=error.code,
         hint=error.hint,
-        errors=error.errors if isinstance(error, InvalidRequest) else None,
     )
-    facts = error.facts if isinstance(error, InsufficientBalance) else {}
+    facts: dict[str, Any] = error.facts if isinstance(error, InsufficientBalance) else {}
+    if isinstance(error, InvalidRequest):
+        facts = {"errors": error.errors}
     headers = {}
     if error.retry_after_seconds is not None:
         headers["Retry-After"] = str(error.retry_after_seconds)
     if error.status == 401:
         headers["WWW-Authenticate"] = "Bearer"
     return Response(
-        exact_json.dumps({**body.model_dump(exclude_none=True), **facts}),
+        exact_json.dumps({**body.model_dump(), **facts}),
         error.status,
         headers,
         media_type="application/problem+json",

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
-from fastapi.openapi.utils import get_openapi
-from pydantic.json_schema import models_json_schema
 from starlette.exceptions import HTTPException
 
 from credyt_mcp.entrypoints.rest import (
@@ -21,13 +17,13 @@ from credyt_mcp.entrypoints.rest import (
     keys,
     ledger,
     notices,
+    openapi,
     products,
     top_ups,
     vendors,
     wallets,
     webhooks,
 )
-from credyt_mcp.entrypoints.rest.documented_access import describe_access
 from credyt_mcp.entrypoints.rest.replies import on_credyt_error, on_http_error, on_invalid
 from credyt_mcp.errors import CredytError
 
@@ -54,29 +50,8 @@ HOT_ROUTES = (*events.HOT_ROUTES, *authorizations.HOT_ROUTES)
 
 def add_routes(api: FastAPI) -> None:
     for router in ROUTERS:
-        api.include_router(router)
+        api.include_router(router, generate_unique_id_function=lambda route: route.name)
     api.add_exception_handler(CredytError, on_credyt_error)
     api.add_exception_handler(RequestValidationError, on_invalid)
     api.add_exception_handler(HTTPException, on_http_error)
-    api.openapi = lambda: _openapi(api)  # type: ignore[method-assign]
-
-
-def _openapi(api: FastAPI) -> dict[str, Any]:
-    """FastAPI's document with the hot routes in it, which it cannot see."""
-    if api.openapi_schema is None:
-        document = get_openapi(
-            title=api.title,
-            version=api.version,
-            description=api.description,
-            routes=api.routes,
-        )
-        for hot in HOT_ROUTES:
-            document["paths"].setdefault(hot.path, {}).update(hot.documented())
-        _, definitions = models_json_schema(
-            [(hot.body, "validation") for hot in HOT_ROUTES if hot.body is not None],
-            ref_template="#/components/schemas/{model}",
-        )
-        document["components"]["schemas"] |= definitions["$defs"]
-        describe_access(document)
-        api.openapi_schema = document
-    return api.openapi_schema
+    api.openapi = lambda: openapi.document(api, HOT_ROUTES)  # type: ignore[method-assign]

@@ -1,0 +1,159 @@
+"""One realistic body for each operation that takes one, in the order in which a new account would
+send them; tests do, so that none of them is wishful. Data only."""
+
+from __future__ import annotations
+
+from typing import Any
+
+APP = {
+    "return_url": "https://app.example/account",
+    "failure_url": "https://app.example/billing/failed",
+}
+IMAGE_EVENT = {
+    "event_type": "image_generated",
+    "subject": "image_39854734",
+    "data": {"image_id": "image_39854734", "model": "fast"},
+}
+IMAGES: dict[str, Any] = {
+    "name": "Images",
+    "type": "usage_based",
+    "billing_model": {"type": "real_time"},
+    "usage_calculation": {
+        "event_type": "image_generated",
+        "usage_type": "unit",
+        "source_reference_field": "image_id",
+    },
+    "pricing": [{"asset": "USD", "values": [{"unit_price": 0.05}]}],
+}
+TOKENS: dict[str, Any] = {
+    "name": "Output tokens",
+    "type": "usage_based",
+    "billing_model": {"type": "real_time"},
+    "usage_calculation": {
+        "event_type": "response_completed",
+        "usage_type": "volume",
+        "volume_field": "output_tokens",
+    },
+    "pricing": [
+        {"asset": "credits", "values": [{"volume_rate": 250, "package_size": 1000000}]},
+    ],
+}
+FREE_CREDITS: dict[str, Any] = {
+    "name": "Welcome credits",
+    "asset": "credits",
+    "amount": 50,
+    "purpose": "promotion",
+    "lifecycle": {"duration": "month"},
+}
+
+PATH_VALUES: dict[str, Any] = {
+    "asset_code": "credits",
+    "product_id": "image_gen",
+    "version": "default",
+    "customer_id": "u_18991",
+    "account_id": "default:USD",
+    "transaction_id": "3fa85f64-5717-4562-b3fc-2c963f66afa6",
+    "event_id": "9c2c8e3a-7f6b-4f5e-9c1f-2e6b6a4a9f21",
+    "authorization_id": "job_8842",
+    "vendor_id": "openai",
+}
+"""Values for the parts of paths that callers choose themselves."""
+
+BODIES: dict[str, dict[str, Any]] = {
+    "create_asset": {
+        "code": "credits",
+        "name": "Credits",
+        "label": "CR",
+        "symbol": "⭐",
+        "precision": 0,
+        "rates": [{"source": "USD", "rate": 0.05}],
+    },
+    "add_asset_rate": {"source": "USD", "rate": 0.04},
+    "quote_asset": {"source": "USD", "amount": 10},
+    "create_vendor": {"name": "OpenAI", "external_id": "openai"},
+    "create_product": {
+        "name": "Image Generation",
+        "code": "image_gen",
+        "publish": True,
+        "prices": [IMAGES],
+    },
+    "create_product_version": {
+        "prices": [IMAGES, TOKENS],
+        "entitlements": [FREE_CREDITS],
+        "publish": True,
+    },
+    "update_version": {"make_default": True},
+    "simulate_usage": {"events": [{"id": "sim_1", **IMAGE_EVENT}]},
+    "create_customer": {
+        "name": "Jane Roe",
+        "external_id": "u_18991",
+        "email": "jane@example.com",
+        "metadata": {"plan": "pro"},
+        "external_accounts": [{"provider": "stripe", "provider_id": "cus_NffrFeUfNV2Hib"}],
+    },
+    "update_customer": {"email": "jane.roe@example.com"},
+    "create_subscription": {"products": [{"code": "image_gen", "version": 1}], **APP},
+    "update_subscription_product": {"version": "default"},
+    "create_wallet": {
+        "external_id": "u_20417",
+        "name": "John Doe",
+        "products": ["image_gen"],
+        "starting_credit": {"asset": "USD", "amount": 5},
+    },
+    "create_adjustment": {
+        "transaction_id": "3fa85f64-5717-4562-b3fc-2c963f66afa6",
+        "asset": "USD",
+        "amount": 25,
+        "reason": "external_topup",
+        "description": "Bank transfer",
+        "metadata": {"psp": "bank", "reference": "F-2291"},
+    },
+    "set_wallet_limits": {"overdraft_limit": 2, "low_balance_threshold": 5},
+    "create_charge": {
+        "transaction_id": "7b1c2f0e-9d5a-4b57-8f7e-0d1f6f4a2b11",
+        "asset": "USD",
+        "amount": 4.5,
+        "subject": "order_9",
+        "description": "Setup fee",
+    },
+    "authorize_usage": {
+        "id": "job_8842",
+        "customer_id": "u_18991",
+        "event_type": "image_generated",
+        "data": {"model": "fast"},
+        "expires_in": 600,
+    },
+    "extend_authorization": {"amount": 0.1, "expires_in": 900},
+    "capture_authorization": {
+        "event": {"id": "c4dd9f41-3c1e-4d0e-8d57-2b0f9f9d7a10", **IMAGE_EVENT}
+    },
+    "submit_events": {
+        "customer_id": "u_18991",
+        "events": [
+            {
+                "id": "9c2c8e3a-7f6b-4f5e-9c1f-2e6b6a4a9f21",
+                **IMAGE_EVENT,
+                "costs": [
+                    {
+                        "id": "68116730-6a55-4b32-9f0a-cf1f0c0e7d32",
+                        "vendor_external_id": "openai",
+                        "category": "inference",
+                        "amount": 0.016,
+                        "currency": "USD",
+                    }
+                ],
+            }
+        ],
+    },
+    "start_top_up": {
+        "customer_id": "u_18991",
+        "amount": 25,
+        "currency": "USD",
+        "description": "Credits",
+        "destination": {"asset": "credits"},
+        "metadata": {"order_id": "o_1"},
+        **APP,
+    },
+    "create_portal_session": {"customer_id": "u_18991", **APP},
+    "update_subscription": {"status": "inactive"},
+}

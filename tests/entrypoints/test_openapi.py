@@ -1,0 +1,90 @@
+"""The OpenAPI document is complete, and its examples work: a new account can send them in order."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from credyt_mcp.entrypoints.rest.examples import BODIES, PATH_VALUES
+from tests.test_parity import NOT_OVER_REST, every_use_case
+
+
+@pytest.fixture
+async def document(rest: httpx.AsyncClient) -> dict[str, Any]:
+    answer = await rest.get("/openapi.json", headers={"X-CREDYT-API-KEY": ""})
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            yield path, method, operation
+
+
+def success(operation: dict[str, Any]) -> int:
+    return max(int(status) for status in operation["responses"] if status < "300")
+
+
+async def test_operations_are_named_for_use_cases_and_explained(document: dict[str, Any]) -> None:
+    found = {operation["operationId"]: operation for _, _, operation in operations(document)}
+    assert set(found) == set(every_use_case()) - set(NOT_OVER_REST)
+    tags = {tag["name"] for tag in document["tags"]}
+    for name, operation in found.items():
+        assert len(operation.get("description", "")) > 20, f"{name} does not say what it does"
+        assert operation["security"] == [{"APIKeyHeader": []}], name
+        assert set(operation["tags"]) <= tags, name
+
+
+async def test_every_answer_has_a_schema_and_every_reference_exists(
+    document: dict[str, Any],
+) -> None:
+    schemas = set(document["components"]["schemas"])
+    assert set(re.findall(r"#/components/schemas/([^\"]+)", json.dumps(document))) <= schemas
+    for path, method, operation in operations(document):
+        for status, response in operation["responses"].items():
+            if status not in ("204", "303"):
+                assert response.get("content"), f"{method} {path} {status}"
+        assert {"401", "403", "422", "500"} <= set(operation["responses"])
+
+
+async def test_no_money_is_documented_as_text(document: dict[str, Any]) -> None:
+    for name, schema in document["components"]["schemas"].items():
+        for field in ("amount", "available", "unit_price", "volume_rate", "rate", "held"):
+            if field in schema.get("properties", {}):
+                said = json.dumps(schema["properties"][field])
+                assert '"number"' in said and '"string"' not in said, f"{name}.{field}"
+
+
+async def test_every_example_can_be_sent_in_order(
+    document: dict[str, Any], rest: httpx.AsyncClient
+) -> None:
+    found = {operation["operationId"]: entry for *entry, operation in operations(document)}
+    bodies = {
+        operation["operationId"]: operation["requestBody"]["content"]["application/json"]["example"]
+        for _, _, operation in operations(document)
+        if "requestBody" in operation
+    }
+    assert set(bodies) == set(BODIES)
+    known = dict(PATH_VALUES)
+    for name in BODIES:
+        path, method = found[name]
+        operation = document["paths"][path][method]
+        address = path.format(**{part: known[part] for part in re.findall(r"{(\w+)}", path)})
+        answer = await rest.request(method, address, json=bodies[name])
+        assert answer.status_code == success(operation), f"{name}: {answer.text}"
+        if name == "create_subscription":
+            known["subscription_id"] = answer.json()["id"]
+        if name == "start_top_up":
+            known["top_up_id"] = answer.json()["id"]
+    reads = [(name, *entry) for name, entry in found.items() if entry[1] == "get"]
+    assert len(reads) > 15
+    for name, path, _ in reads:
+        address = path.format(**{part: known[part] for part in re.findall(r"{(\w+)}", path)})
+        answer = await rest.get(address)
+        assert answer.status_code == 200, f"{name}: {answer.text}"
