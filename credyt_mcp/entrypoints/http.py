@@ -14,6 +14,7 @@ from starlette.types import ASGIApp
 
 from credyt_mcp.entrypoints.mcp.transports import ExactHttp, http_server
 from credyt_mcp.entrypoints.portal import billing_portal, checkout
+from credyt_mcp.entrypoints.rest import reference
 from credyt_mcp.entrypoints.rest.hot import HotFirst
 from credyt_mcp.entrypoints.rest.replies import json_response
 from credyt_mcp.entrypoints.rest.server import HOT_ROUTES, add_routes
@@ -43,9 +44,13 @@ def http_app(billing: Billing, keys: KeyRing) -> ASGIApp:
         lifespan=lifespan,
         redirect_slashes=False,
         generate_unique_id_function=lambda route: route.name,
+        # FastAPI's own pages load their scripts from another host.
+        docs_url=None,
+        redoc_url=None,
     )
     app.state.billing, app.state.keys = billing, keys
     add_routes(app)
+    app.include_router(reference.router)
     app.include_router(checkout.router)
     app.include_router(billing_portal.router)
 

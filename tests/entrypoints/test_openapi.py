@@ -88,3 +88,21 @@ async def test_every_example_can_be_sent_in_order(
         address = path.format(**{part: known[part] for part in re.findall(r"{(\w+)}", path)})
         answer = await rest.get(address)
         assert answer.status_code == 200, f"{name}: {answer.text}"
+
+
+async def test_the_reference_page_shows_every_operation_and_needs_no_other_host(
+    document: dict[str, Any], rest: httpx.AsyncClient
+) -> None:
+    page = await rest.get("/docs", headers={"X-CREDYT-API-KEY": ""})
+    assert page.status_code == 200
+    for path, method, operation in operations(document):
+        assert f'id="{operation["operationId"]}"' in page.text
+        assert f"<code>{path}</code>" in page.text, method
+    targets = re.findall(r'(?:href|src)="([^"]+)"', page.text)
+    assert {target for target in targets if target.startswith("#")} <= {
+        f"#{found}" for found in re.findall(r'id="([^"]+)"', page.text)
+    }
+    for target in {target for target in targets if not target.startswith("#")}:
+        assert target.startswith("/") and (await rest.get(target)).status_code == 200
+    assert "<script" not in page.text
+    assert "default-src 'none'" in page.headers["content-security-policy"]

@@ -1,4 +1,5 @@
-"""Renders customers' pages: server-side, no JavaScript, strict content security. No decisions."""
+"""Renders pages, customers' and `/docs`: server-side, no JavaScript, strict content security. No
+decisions."""
 
 from __future__ import annotations
 
@@ -22,7 +23,7 @@ def templates_folder() -> Path:
 
 
 _environment = Environment(
-    loader=FileSystemLoader(templates_folder() / "portal"),
+    loader=FileSystemLoader([templates_folder() / "portal", templates_folder() / "docs"]),
     autoescape=True,
     undefined=StrictUndefined,
     trim_blocks=True,
@@ -36,8 +37,8 @@ def page(template: str, status: int = 200, *, leads_to: str = "", **values: Any)
     return HTMLResponse(html, status, _headers(leads_to))
 
 
-def stylesheet() -> Response:
-    text = (templates_folder() / "portal" / "style.css").read_text(encoding="utf-8")
+def stylesheet(folder: str = "portal") -> Response:
+    text = (templates_folder() / folder / "style.css").read_text(encoding="utf-8")
     return Response(text, media_type="text/css", headers={"Cache-Control": "max-age=3600"})
 
 

@@ -46,6 +46,20 @@ FREE_CREDITS: dict[str, Any] = {
     "lifecycle": {"duration": "month"},
 }
 
+PATH_MEANINGS = {
+    "asset_code": "code of the asset, in any case",
+    "product_id": "product id, or your code",
+    "version": "a number, or `default`",
+    "customer_id": "customer id, or your external id",
+    "subscription_id": "subscription id",
+    "account_id": "account name and asset, such as `default:USD`",
+    "transaction_id": "the id you gave the adjustment or charge",
+    "event_id": "the id you gave the event",
+    "authorization_id": "the id you gave the authorization",
+    "top_up_id": "top-up id",
+    "vendor_id": "vendor id, or your external id",
+}
+
 PATH_VALUES: dict[str, Any] = {
     "asset_code": "credits",
     "product_id": "image_gen",

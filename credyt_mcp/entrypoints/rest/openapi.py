@@ -13,7 +13,7 @@ from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import models_json_schema
 
 from credyt_mcp import use_cases
-from credyt_mcp.entrypoints.rest.examples import BODIES, PATH_VALUES
+from credyt_mcp.entrypoints.rest.examples import BODIES, PATH_MEANINGS, PATH_VALUES
 from credyt_mcp.entrypoints.rest.hot import HotRoute
 from credyt_mcp.entrypoints.rest.replies import ProblemDetails, ValidationProblem
 from credyt_mcp.errors import CredytError, InternalError
@@ -110,12 +110,15 @@ def _complete(
             "description": "; ".join(titles[status]),
             "content": {"application/problem+json": {"schema": schema}},
         }
+    operation["responses"] = dict(sorted(operation["responses"].items()))
     example = BODIES.get(operation["operationId"])
     if body is not None and example is not None:
         body["content"]["application/json"]["example"] = example
     for parameter in operation.get("parameters", ()):
-        if parameter["in"] == "path" and parameter["name"] in PATH_VALUES:
-            parameter["example"] = PATH_VALUES[parameter["name"]]
+        if parameter["in"] == "path":
+            parameter["description"] = PATH_MEANINGS[parameter["name"]]
+            if parameter["name"] in PATH_VALUES:
+                parameter["example"] = PATH_VALUES[parameter["name"]]
 
 
 def _explain(operation: dict[str, Any], meanings: dict[str, str]) -> None:
