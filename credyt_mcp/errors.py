@@ -6,6 +6,7 @@ CredytError
 ├── InsufficientBalance  402  insufficient_balance  a hold or enforced usage is not covered
 ├── Forbidden            403  forbidden             the key is good, but not for this
 ├── NotFound             404  not_found             an id in the path
+├── WrongMethod          405  wrong_method          the address is there, but not for this method
 ├── Conflict             409  already_exists        a code or external id that is taken
 │   ├── IdReused         409  id_reused             same id, other contents
 │   └── WrongState       409  wrong_state           the thing exists but cannot do that now
@@ -87,6 +88,11 @@ class Forbidden(CredytError):
 class NotFound(CredytError):
     code, status, title = "not_found", 404, "Not found"
     hint = "Check the id; the matching list call shows what exists."
+
+
+class WrongMethod(CredytError):
+    code, status, title = "wrong_method", 405, "This address does not take that method"
+    hint = "The Allow header lists the methods it takes; /docs shows every operation."
 
 
 class Conflict(CredytError):

@@ -61,7 +61,12 @@ def active_subscriptions(
 def _conditions(wanted: CustomerFilter) -> list[Any]:
     conditions: list[Any] = []
     if wanted.customer_id is not None:
-        conditions.append(col(CustomerRow.public_id) == wanted.customer_id)
+        conditions.append(
+            or_(
+                col(CustomerRow.public_id) == wanted.customer_id,
+                col(CustomerRow.external_id) == wanted.customer_id,
+            )
+        )
     if wanted.external_id is not None:
         conditions.append(col(CustomerRow.external_id) == wanted.external_id)
     if wanted.email is not None:

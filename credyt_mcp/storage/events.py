@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlmodel import Session, col, func, select
+from sqlmodel import Session, col, func, or_, select
 
 from credyt_mcp.ids import client_key
 from credyt_mcp.storage.ledger_tables import EventRow
@@ -69,7 +69,12 @@ def _conditions(wanted: EventFilter) -> list[Any]:
     if wanted.event_id is not None:
         conditions.append(col(EventRow.key) == client_key(wanted.event_id))
     if wanted.customer_id is not None:
-        conditions.append(col(CustomerRow.public_id) == wanted.customer_id)
+        conditions.append(
+            or_(
+                col(CustomerRow.public_id) == wanted.customer_id,
+                col(CustomerRow.external_id) == wanted.customer_id,
+            )
+        )
     if wanted.customer_external_id is not None:
         conditions.append(col(CustomerRow.external_id) == wanted.customer_external_id)
     if wanted.subject is not None:

@@ -196,7 +196,8 @@ def get_asset(billing: Billing, command: GetAsset) -> AssetDetails:
 
 
 def add_asset_rate(billing: Billing, command: AddAssetRate) -> None:
-    """An open-ended rate ends the ones before it; one with `valid_to` only interrupts them."""
+    """An open-ended rate ends the ones before it, and itself ends where one that was planned for
+    later starts; a rate with `valid_to` only interrupts."""
     source = _source(command.source, "source")
     now = billing.now()
     starts = command.valid_from or now
@@ -206,14 +207,16 @@ def add_asset_rate(billing: Billing, command: AddAssetRate) -> None:
         row = assets.get(session, billing.tenant.id, command.asset_code)
         if row is None:
             raise _no_asset(command.asset_code)
-        for other in assets.schedule(session, row):
-            rules_on = other.valid_to is None or other.valid_to > starts
-            if command.valid_to is None and rules_on and other.source == source.code:
-                if other.valid_from >= starts:
-                    continue
+        ends = command.valid_to
+        for other in assets.schedule(session, row) if ends is None else ():
+            if other.source != source.code:
+                continue
+            if other.valid_from > starts and other.valid_to is None:
+                ends = other.valid_from  # newest first: the last one found is the next to start
+            elif other.valid_from < starts and (other.valid_to is None or other.valid_to > starts):
                 other.valid_to = starts
                 session.add(other)
-        assets.add_rate(session, row, source.code, command.rate, starts, command.valid_to, now)
+        assets.add_rate(session, row, source.code, command.rate, starts, ends, now)
 
 
 def quote_asset(billing: Billing, command: QuoteAsset) -> Quote:

@@ -10,7 +10,8 @@ from typing import Any
 import httpx
 import pytest
 
-from credyt_mcp.entrypoints.rest.examples import BODIES, PATH_VALUES
+from credyt_mcp.entrypoints.rest.examples import BODIES
+from tests.example_story import Story
 from tests.test_parity import NOT_OVER_REST, every_use_case
 
 
@@ -25,10 +26,6 @@ def operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, A
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
             yield path, method, operation
-
-
-def success(operation: dict[str, Any]) -> int:
-    return max(int(status) for status in operation["responses"] if status < "300")
 
 
 async def test_operations_are_named_for_use_cases_and_explained(document: dict[str, Any]) -> None:
@@ -64,30 +61,45 @@ async def test_no_money_is_documented_as_text(document: dict[str, Any]) -> None:
 async def test_every_example_can_be_sent_in_order(
     document: dict[str, Any], rest: httpx.AsyncClient
 ) -> None:
-    found = {operation["operationId"]: entry for *entry, operation in operations(document)}
-    bodies = {
-        operation["operationId"]: operation["requestBody"]["content"]["application/json"]["example"]
-        for _, _, operation in operations(document)
-        if "requestBody" in operation
-    }
-    assert set(bodies) == set(BODIES)
-    known = dict(PATH_VALUES)
-    for name in BODIES:
-        path, method = found[name]
-        operation = document["paths"][path][method]
-        address = path.format(**{part: known[part] for part in re.findall(r"{(\w+)}", path)})
-        answer = await rest.request(method, address, json=bodies[name])
-        assert answer.status_code == success(operation), f"{name}: {answer.text}"
-        if name == "create_subscription":
-            known["subscription_id"] = answer.json()["id"]
-        if name == "start_top_up":
-            known["top_up_id"] = answer.json()["id"]
-    reads = [(name, *entry) for name, entry in found.items() if entry[1] == "get"]
-    assert len(reads) > 15
-    for name, path, _ in reads:
-        address = path.format(**{part: known[part] for part in re.findall(r"{(\w+)}", path)})
-        answer = await rest.get(address)
-        assert answer.status_code == 200, f"{name}: {answer.text}"
+    story = Story(document)
+    with_body = {name for name, one in story.operations.items() if "requestBody" in one.said}
+    assert with_body == set(BODIES)
+    for operation, body in story.steps():
+        answer = await rest.request(operation.method, story.address(operation), json=body)
+        assert answer.status_code == operation.success, f"{operation.name}: {answer.text}"
+        story.learn(operation, answer)
+    for operation in story.operations.values():
+        if operation.method == "get":
+            answer = await rest.get(story.address(operation))
+            assert answer.status_code == 200, f"{operation.name}: {answer.text}"
+
+
+async def test_every_list_comes_in_pages_and_refuses_bad_ones(
+    document: dict[str, Any], rest: httpx.AsyncClient
+) -> None:
+    story = Story(document)
+    for operation, body in story.steps():
+        answer = await rest.request(operation.method, story.address(operation), json=body)
+        story.learn(operation, answer)
+    lists = [
+        operation
+        for operation in story.operations.values()
+        if {"limit", "offset"} <= {one["name"] for one in operation.said.get("parameters", ())}
+    ]
+    assert len(lists) >= 8
+    for operation in lists:
+        address = story.address(operation)
+        for bad in ({"limit": 0}, {"limit": 10**6}, {"limit": "all"}, {"offset": -1}):
+            refused = await rest.get(address, params=bad)
+            assert refused.status_code == 422, f"{operation.name} {bad}"
+            assert list(refused.json()["errors"]) == list(bad)
+        whole = (await rest.get(address, params={"limit": 100, "no_such_parameter": 1})).json()
+        assert {"items", "total_count", "limit", "offset"} <= set(whole)
+        assert len(whole["items"]) == whole["total_count"], operation.name
+        for offset in range(whole["total_count"] + 1):
+            page = (await rest.get(address, params={"limit": 1, "offset": offset})).json()
+            assert page["items"] == whole["items"][offset : offset + 1], operation.name
+            assert (page["limit"], page["offset"]) == (1, offset)
 
 
 async def test_the_reference_page_shows_every_operation_and_needs_no_other_host(

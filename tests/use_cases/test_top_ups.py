@@ -14,7 +14,7 @@ from credyt_mcp.clock import FrozenClock
 from credyt_mcp.errors import AmountOutOfRange, InvalidRequest, UnknownReference
 from credyt_mcp.use_cases.assets import add_asset_rate
 from credyt_mcp.use_cases.ledger import verify_ledger
-from credyt_mcp.use_cases.top_ups import generate_topup_flow, get_top_up
+from credyt_mcp.use_cases.top_ups import generate_topup_flow, get_top_up, start_top_up
 from tests.conftest import NOW, Call
 from tests.samples import a_wallet, balances, credits_asset
 
@@ -69,6 +69,30 @@ async def test_credits_are_bought_at_the_rate_in_force_when_the_link_was_made(
     await call(add_asset_rate, asset_code="credits", source="USD", rate="0.10")
     await pay(rest, flow.redirect_url)
     assert await balances(call) == {"default:credits": Decimal(200)}
+    assert (await call(verify_ledger)).ok
+
+
+@pytest.mark.parametrize(("override", "bought"), [("0.02", 500), (None, 250)])
+async def test_a_top_up_may_have_a_rate_of_its_own_as_the_price_of_one_unit(
+    call: Call,
+    rest: httpx.AsyncClient,
+    clock: FrozenClock,
+    override: str | None,
+    bought: int,
+) -> None:
+    await credits_asset(call)
+    await a_wallet(call)
+    later = NOW + timedelta(days=1)
+    await call(add_asset_rate, asset_code="credits", source="USD", rate="0.04", valid_from=later)
+    clock.advance(timedelta(days=1))
+    destination = {"asset": "CREDITS", "exchange_rate": override}
+    top_up = await call(
+        start_top_up, customer_id="jane", amount=10, currency="usd", destination=destination
+    )
+    shown = (await call(get_top_up, top_up_id=top_up.id)).destination
+    assert shown.exchange_rate == Decimal(override or "0.04")
+    await pay(rest, top_up.redirect_url)
+    assert await balances(call) == {"default:credits": bought}
     assert (await call(verify_ledger)).ok
 
 

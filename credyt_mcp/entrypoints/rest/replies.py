@@ -20,7 +20,9 @@ from credyt_mcp.errors import (
     InsufficientBalance,
     InvalidRequest,
     MalformedRequest,
+    NotFound,
     TooLarge,
+    WrongMethod,
 )
 from credyt_mcp.use_cases.context import Billing, perform
 
@@ -148,27 +150,24 @@ async def on_credyt_error(_: Request, error: Exception) -> Response:
     return problem(error)
 
 
-async def on_invalid(_: Request, error: Exception) -> Response:
+async def on_invalid(request: Request, error: Exception) -> Response:
     """FastAPI's own validation, in our words. The first step of a location says where it was."""
     assert isinstance(error, RequestValidationError)
     if any(entry["type"] == "json_invalid" for entry in error.errors()):
         return problem(MalformedRequest("the body is not valid JSON"))
     errors = [{**entry, "loc": entry["loc"][1:] or entry["loc"]} for entry in error.errors()]
-    return problem(invalid_request(errors, error.body))
+    in_body = any(entry["loc"][0] == "body" for entry in error.errors())
+    return problem(invalid_request(errors, error.body if in_body else dict(request.query_params)))
 
 
 async def on_http_error(_: Request, error: Exception) -> Response:
-    """Unknown routes and methods, as problems like any other."""
+    """What the framework refuses by itself: unknown addresses, methods, broken forms."""
     assert isinstance(error, HTTPException)
-    body = {
-        "type": "about:blank",
-        "title": error.detail,
-        "status": error.status_code,
-        "detail": f"{error.detail}: see /docs for what this server answers",
-    }
-    return Response(
-        exact_json.dumps(body),
-        error.status_code,
-        error.headers,
-        media_type="application/problem+json",
-    )
+    refusal: CredytError = MalformedRequest(error.detail)
+    if error.status_code == 404:
+        refusal = NotFound("there is nothing at this address", hint="/docs shows what there is.")
+    elif error.status_code == 405:
+        refusal = WrongMethod("this address does not take that method")
+    answer = problem(refusal)
+    answer.headers.update(error.headers or {})
+    return answer

@@ -1,0 +1,48 @@
+"""The OpenAPI document's examples as a story: what a new account sends, one after the other."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from credyt_mcp.entrypoints.rest.examples import BODIES, PATH_VALUES
+
+LEARNED = {"create_subscription": "subscription_id", "start_top_up": "top_up_id"}
+"""Operations that answer an id which later paths need, and that cannot be chosen by the caller."""
+
+
+class Operation(NamedTuple):
+    name: str
+    method: str
+    path: str
+    said: dict[str, Any]
+
+    @property
+    def success(self) -> int:
+        """201 where both a first and a repeated request succeed."""
+        return max(int(status) for status in self.said["responses"] if status < "300")
+
+
+class Story:
+    def __init__(self, document: dict[str, Any]) -> None:
+        self.operations = {
+            said["operationId"]: Operation(said["operationId"], method, path, said)
+            for path, methods in document["paths"].items()
+            for method, said in methods.items()
+        }
+        self.known: dict[str, Any] = dict(PATH_VALUES)
+
+    def steps(self) -> Iterator[tuple[Operation, Any]]:
+        """Each operation that takes a body, and the body to send."""
+        for name in BODIES:
+            operation = self.operations[name]
+            content = operation.said["requestBody"]["content"]["application/json"]
+            yield operation, content["example"]
+
+    def address(self, operation: Operation) -> str:
+        return re.sub(r"{(\w+)}", lambda part: str(self.known[part[1]]), operation.path)
+
+    def learn(self, operation: Operation, answer: Any) -> None:
+        if operation.name in LEARNED:
+            self.known[LEARNED[operation.name]] = answer.json()["id"]

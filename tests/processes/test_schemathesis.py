@@ -1,0 +1,94 @@
+"""The server keeps to its own OpenAPI document under thousands of requests nobody thought of.
+
+schemathesis makes good and bad requests from the document; no answer may be a server error, have a
+status that is not documented, or a body that does not have the documented shape. The examples of
+the document are sent first, so that there is something to find, and their ids are mixed in.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import hypothesis
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, given
+from schemathesis import GenerationMode
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from tests.example_story import Story
+from tests.processes.harness import KEY, Server, verify_by_command
+
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+]
+EXAMPLES_EACH = 25
+HEADERS = {"X-CREDYT-API-KEY": KEY}
+
+
+def with_something_to_find(server: Server) -> dict[str, Any]:
+    """The document, with the ids of things that exist among the values to try."""
+    with server.sync_client() as client:
+        document: dict[str, Any] = client.get("/openapi.json").json()
+        story = Story(document)
+        for operation, body in story.steps():
+            answer = client.request(operation.method, story.address(operation), json=body)
+            story.learn(operation, answer.raise_for_status())
+    known = {name: {value} for name, value in story.known.items()}
+    known |= {"asset": {"USD", "credits"}, "code": {"image_gen"}, "source": {"USD"}}
+    for methods in document["paths"].values():
+        for operation in methods.values():
+            for parameter in operation.get("parameters", ()):
+                _add(parameter, "schema", known.get(parameter["name"]))
+    for schema in document["components"]["schemas"].values():
+        for name in schema.get("properties", {}):
+            _add(schema["properties"], name, known.get(name))
+    return document
+
+
+def _add(holder: dict[str, Any], name: str, values: set[Any] | None) -> None:
+    if values:
+        holder[name] = {"anyOf": [{"enum": sorted(values)}, holder[name]]}
+
+
+@pytest.mark.slow
+def test_no_request_breaks_the_server_or_its_document(
+    shared_server: Server, module_database_url: str, tmp_path: Any
+) -> None:
+    schema = schemathesis.openapi.from_dict(with_something_to_find(shared_server))
+    failures = []
+    for found in schema.get_all_operations():
+        operation = found.ok()
+        for mode in GenerationMode:
+
+            @hypothesis.seed(2026)
+            @hypothesis.settings(
+                max_examples=EXAMPLES_EACH,
+                database=None,
+                deadline=None,
+                phases=[Phase.explicit, Phase.generate, Phase.shrink],
+                suppress_health_check=list(HealthCheck),
+            )
+            @given(case=operation.as_strategy(generation_mode=mode))
+            def send(case: Any) -> None:
+                answer = case.call(base_url=shared_server.url, headers=HEADERS)
+                case.validate_response(answer, checks=CHECKS)
+
+            try:
+                send()
+            except hypothesis.errors.Unsatisfiable:
+                pass  # there is no bad request to an operation without parameters
+            except BaseException as error:
+                failures.append(f"{operation.label} {mode}: {error}")
+    assert not failures, "\n\n".join(failures)
+    verify_by_command(module_database_url, tmp_path)
