@@ -18,6 +18,7 @@ from credyt_mcp.entrypoints.validation import invalid_request
 from credyt_mcp.errors import (
     CredytError,
     InsufficientBalance,
+    InternalError,
     InvalidRequest,
     MalformedRequest,
     NotFound,
@@ -171,3 +172,8 @@ async def on_http_error(_: Request, error: Exception) -> Response:
     answer = problem(refusal)
     answer.headers.update(error.headers or {})
     return answer
+
+
+async def on_failure(_: Request, __: Exception) -> Response:
+    """A fault of ours; what it was stays in the log."""
+    return problem(InternalError("the server failed"))

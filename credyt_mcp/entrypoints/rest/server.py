@@ -24,7 +24,12 @@ from credyt_mcp.entrypoints.rest import (
     wallets,
     webhooks,
 )
-from credyt_mcp.entrypoints.rest.replies import on_credyt_error, on_http_error, on_invalid
+from credyt_mcp.entrypoints.rest.replies import (
+    on_credyt_error,
+    on_failure,
+    on_http_error,
+    on_invalid,
+)
 from credyt_mcp.errors import CredytError
 
 # Wallets come before customers: their paths are longer.
@@ -54,4 +59,5 @@ def add_routes(api: FastAPI) -> None:
     api.add_exception_handler(CredytError, on_credyt_error)
     api.add_exception_handler(RequestValidationError, on_invalid)
     api.add_exception_handler(HTTPException, on_http_error)
+    api.add_exception_handler(Exception, on_failure)
     api.openapi = lambda: openapi.document(api, HOT_ROUTES)  # type: ignore[method-assign]
