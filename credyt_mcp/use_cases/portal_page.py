@@ -24,9 +24,10 @@ from credyt_mcp.storage import assets, events, products, top_ups
 from credyt_mcp.storage.ledger_tables import EventRow
 from credyt_mcp.storage.tables import AssetRow, TopUpRow
 from credyt_mcp.use_cases.billing_portal import Guest, guest_of
-from credyt_mcp.use_cases.context import Billing, Command, PositiveAmount, Result
+from credyt_mcp.use_cases.context import Billing, Command, PositiveAmount, Result, perform
+from credyt_mcp.use_cases.customers import CustomerDetails, GetCustomer, get_customer
 from credyt_mcp.use_cases.event_views import EventFee, fees_of
-from credyt_mcp.use_cases.subscriptions import Subscription, of_customer
+from credyt_mcp.use_cases.subscriptions import Subscription
 from credyt_mcp.use_cases.top_ups import (
     Destination,
     GetTopUp,
@@ -134,7 +135,10 @@ async def view_portal(billing: Billing, command: ViewPortal) -> PortalView:
             await get_top_up(guest.billing, GetTopUp(top_up_id=waiting))
         except CredytError:
             log.exception("top-up %s could not be looked up", waiting)
-    return await anyio.to_thread.run_sync(_view, guest)
+    customer: CustomerDetails = await perform(
+        guest.billing, get_customer, GetCustomer(customer_id=guest.customer.public_id)
+    )
+    return await anyio.to_thread.run_sync(_view, guest, customer.subscriptions)
 
 
 def top_up_in_portal(billing: Billing, command: TopUpInPortal) -> PortalTopUp:
@@ -167,13 +171,12 @@ def _waiting(guest: Guest) -> str | None:
     return newest[0].public_id if newest and newest[0].status in ("initiated", "pending") else None
 
 
-def _view(guest: Guest) -> PortalView:
+def _view(guest: Guest, subscriptions: Sequence[Subscription]) -> PortalView:
     billing, customer = guest.billing, guest.customer
     with billing.database.read() as session:
         accounts = _own_accounts(session, guest)
         recent = events.latest(session, customer, SHOWN)
         payments = top_ups.latest(session, customer, SHOWN)
-        subscriptions = of_customer(session, customer)
         choices = _choices(session, guest, accounts)
         fees = [fees_of(billing, row.id, row.fees or []) for row in recent]
         codes = {fee.currency for some in fees for fee in some}
