@@ -8,7 +8,12 @@ from typing import Any, NamedTuple
 
 from credyt_mcp.entrypoints.rest.examples import BODIES, PATH_VALUES
 
-LEARNED = {"create_subscription": "subscription_id", "start_top_up": "top_up_id"}
+LEARNED = {
+    "create_api_key": "key_id",
+    "create_connected_account": "connected_account_id",
+    "create_subscription": "subscription_id",
+    "start_top_up": "top_up_id",
+}
 """Operations that answer an id which later paths need, and that cannot be chosen by the caller."""
 
 

@@ -35,6 +35,8 @@ class ListConnectedAccounts(PageOf):
 
 
 class GetConnectedAccount(Command):
+    """A connected account of yours."""
+
     account_id: Annotated[str, Field(description="account id, or your external id")]
 
 

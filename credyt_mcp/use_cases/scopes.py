@@ -38,13 +38,16 @@ _OPENS: dict[Scope, tuple[str, ...]] = {
         "list_grants",
         "list_notices",
         "list_products",
+        "list_subscribers",
         "list_vendors",
         "list_webhook_events",
         "list_webhooks",
         "quote_asset",
         "simulate_usage",
         "verify_ledger",
+        "enter_portal",
         "view_checkout",
+        "view_portal",
     ),
     # The catalogue, and who is subscribed to it.
     "write": (
@@ -52,6 +55,7 @@ _OPENS: dict[Scope, tuple[str, ...]] = {
         "archive_version",
         "create_asset",
         "create_customer",
+        "create_portal_session",
         "create_product",
         "create_product_version",
         "create_subscription",
@@ -84,6 +88,7 @@ _OPENS: dict[Scope, tuple[str, ...]] = {
         "set_wallet_limits",
         "start_top_up",
         "submit_events",
+        "top_up_in_portal",
     ),
     # Who else gets in, and who is told what happens: a destination's secret is like a key.
     "admin": (

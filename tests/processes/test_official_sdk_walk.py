@@ -24,10 +24,6 @@ from credytapi.aio import CredytApiClient as AsyncCredytApiClient
 from tests.processes.harness import KEY, Server
 
 PENDING = {
-    "accounts.create",
-    "accounts.get",
-    "accounts.get_context",
-    "accounts.list",
     "customers.get_stats",
     "customers.list_stats",
     "vendors.vendors_ops.get_vendor_stats",

@@ -42,6 +42,7 @@ BODIES: dict[str, Any] = {
     "POST /authorizations/{authorization_id}/capture": {"amount": 0.1},
     "POST /authorizations/{authorization_id}/extend": {"amount": 0.1},
     "POST /clock": {"advance_by": "PT1S"},
+    "POST /billing-portal/sessions": {"customer_id": "{customer_id}", **RETURN},
     "POST /customers": {
         "name": "Another",
         "subscriptions": [{"products": [{"code": "{product_id}"}], **RETURN}],

@@ -23,7 +23,7 @@ from tests.tenancy.conftest import Account, Server
 from tests.tenancy.requests import Asked, everything, over_rest
 from tests.tenancy.world import World, fill
 
-WITHOUT_KEY = ("/checkout/", "/docs", "/redoc", "/openapi.json", "/healthz", "/metrics")
+WITHOUT_KEY = ("/checkout/", "/portal", "/docs", "/redoc", "/openapi.json", "/healthz", "/metrics")
 """Pages, which their unguessable links open, and what says nothing of any account."""
 
 NOBODYS_TABLES = {"tenants"}
@@ -116,7 +116,7 @@ async def test_equal_codes_and_ids_of_two_accounts_never_meet(
     for world in (theirs, ours):
         await fill(world)
     # Each finds its own under the names they share; neither has accounts.
-    assert await blind_routes(server, ours) == {"GET /accounts/{account_id}"}
+    assert await blind_routes(server, ours) == {"GET /accounts/{connected_account_id}"}
     await assert_apart(server, system, theirs, ours)
 
 

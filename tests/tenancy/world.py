@@ -85,7 +85,7 @@ async def fill(world: World) -> World:
         "destination_id": [hook["id"]],
         "webhook_event_id": [notice["id"] for notice in notices["items"]],
         "topic": ["balance.low"],
-        "connected_account_id": [],
+        "connected_account_id": ["acc_none"],
         # Of queries:
         "external_id": ["jane", "model-co", "acme"],
         "customer_external_id": ["jane"],
@@ -100,7 +100,6 @@ async def fill(world: World) -> World:
     if world.name in ("platform", "live"):
         connected = await world.make("/accounts", {"name": f"Acme {mark}", "external_id": "acme"})
         key = await world.make("/keys", {"name": f"Key {mark}"})
-        world.values["account_id"].append(connected["id"])
         world.values["connected_account_id"] = [connected["id"], "acme"]
         world.values["key_id"] = [key["id"]]
     return world

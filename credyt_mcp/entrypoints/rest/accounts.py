@@ -1,6 +1,6 @@
 """REST routes of accounts: one's own, and a platform's connected ones. Translation only.
 
-`/accounts/self` comes before `{account_id}`, which would match it too.
+`/accounts/self` comes before `{connected_account_id}`, which would match it too.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ async def get_account_context(caller: Caller) -> Response:
     return await reply(caller, accounts.get_account_context, accounts.GetAccountContext())
 
 
-@router.get("/{account_id}", response_model=accounts.ConnectedAccount)
-async def get_connected_account(caller: Caller, account_id: str) -> Response:
-    command = accounts.GetConnectedAccount(account_id=account_id)
+@router.get("/{connected_account_id}", response_model=accounts.ConnectedAccount)
+async def get_connected_account(caller: Caller, connected_account_id: str) -> Response:
+    command = accounts.GetConnectedAccount(account_id=connected_account_id)
     return await reply(caller, accounts.get_connected_account, command)

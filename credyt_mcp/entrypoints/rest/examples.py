@@ -58,6 +58,8 @@ PATH_MEANINGS = {
     "authorization_id": "the id you gave the authorization",
     "top_up_id": "top-up id",
     "vendor_id": "vendor id, or your external id",
+    "connected_account_id": "connected account's id",
+    "key_id": "API key's id, which is not the key",
 }
 
 PATH_VALUES: dict[str, Any] = {
@@ -74,6 +76,8 @@ PATH_VALUES: dict[str, Any] = {
 """Values for the parts of paths that callers choose themselves."""
 
 BODIES: dict[str, dict[str, Any]] = {
+    "create_connected_account": {"name": "Corner Shop", "external_id": "shop_17"},
+    "create_api_key": {"name": "backend", "scopes": ["read", "money"]},
     "create_asset": {
         "code": "credits",
         "name": "Credits",

@@ -13,6 +13,7 @@ from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import models_json_schema
 
 from credyt_mcp import use_cases
+from credyt_mcp.entrypoints.rest.documented_access import describe_access
 from credyt_mcp.entrypoints.rest.examples import BODIES, PATH_MEANINGS, PATH_VALUES
 from credyt_mcp.entrypoints.rest.hot import HotRoute
 from credyt_mcp.entrypoints.rest.replies import ProblemDetails, ValidationProblem
@@ -31,6 +32,7 @@ are `application/problem+json` with a stable `code` and a `hint`."""
 
 TAGS = {
     "accounts": "Your account, and the connected accounts of a platform.",
+    "keys": "API keys of your account, with what each may do.",
     "assets": "Units of credit of your own, with what one of them costs in money, now and later.",
     "products": "What you sell: immutable published versions of prices and entitlements.",
     "customers": "Your customers and the products they are subscribed to.",
@@ -45,7 +47,7 @@ TAGS = {
     "ledger": "Proof that the books balance.",
 }
 
-_ALWAYS = {401, 403, 422, 429, 500, 503}
+_ALWAYS = {422, 500, 503}
 _WITH_BODY = {400, 413}
 _REFUSES_FOR_FUNDS = {"events", "authorizations"}
 
@@ -66,6 +68,7 @@ def document(api: FastAPI, hot_routes: Sequence[HotRoute]) -> dict[str, Any]:
                 _complete(operation, path, method, titles)
                 _explain(operation, meanings)
                 used.update(operation["tags"])
+        describe_access(made)
         made["tags"] = [
             {"name": name, "description": said} for name, said in TAGS.items() if name in used
         ]
@@ -110,13 +113,12 @@ def _complete(
             "description": "; ".join(titles[status]),
             "content": {"application/problem+json": {"schema": schema}},
         }
-    operation["responses"] = dict(sorted(operation["responses"].items()))
     example = BODIES.get(operation["operationId"])
     if body is not None and example is not None:
         body["content"]["application/json"]["example"] = example
     for parameter in operation.get("parameters", ()):
         if parameter["in"] == "path":
-            parameter["description"] = PATH_MEANINGS[parameter["name"]]
+            parameter["description"] = PATH_MEANINGS.get(parameter["name"], "")
             if parameter["name"] in PATH_VALUES:
                 parameter["example"] = PATH_VALUES[parameter["name"]]
 
@@ -124,7 +126,7 @@ def _complete(
 def _explain(operation: dict[str, Any], meanings: dict[str, str]) -> None:
     """Say what it does, in the words of its use case's command, as MCP clients read it too; a
     route whose fields differ says it itself."""
-    operation.setdefault("description", meanings[operation["operationId"]])
+    operation.setdefault("description", meanings.get(operation["operationId"], ""))
     operation["summary"] = operation["operationId"].replace("_", " ").capitalize()
 
 

@@ -55,7 +55,7 @@ HOT_ROUTES = (*events.HOT_ROUTES, *authorizations.HOT_ROUTES)
 
 def add_routes(api: FastAPI) -> None:
     for router in ROUTERS:
-        api.include_router(router, generate_unique_id_function=lambda route: route.name)
+        api.include_router(router)
     api.add_exception_handler(CredytError, on_credyt_error)
     api.add_exception_handler(RequestValidationError, on_invalid)
     api.add_exception_handler(HTTPException, on_http_error)
