@@ -41,6 +41,8 @@ class CreateApiKey(Command):
 
 
 class RevokeApiKey(Command):
+    """Close a key for good; what it did stays."""
+
     key_id: str
 
 
