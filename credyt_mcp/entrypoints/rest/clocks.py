@@ -18,4 +18,6 @@ async def get_clock(caller: Caller) -> Response:
 
 @router.post("", response_model=clocks.ClockAdvanced)
 async def advance_clock(caller: Caller, body: clocks.AdvanceClock) -> Response:
+    """Test data only: move this account's clock ahead, to a moment or by a duration. All that
+    falls due on the way happens, in order."""
     return await reply(caller, clocks.advance_clock, body)

@@ -174,4 +174,5 @@ BODIES: dict[str, dict[str, Any]] = {
     },
     "create_portal_session": {"customer_id": "u_18991", **APP},
     "update_subscription": {"status": "inactive"},
+    "advance_clock": {"advance_by": "P1D"},
 }

@@ -45,6 +45,7 @@ TAGS = {
     "webhooks": "Where to be told what happens, and what was sent.",
     "notices": "What happened that you may want to know.",
     "ledger": "Proof that the books balance.",
+    "clock": "The time that test data lives in, to be moved ahead.",
 }
 
 _ALWAYS = {422, 500, 503}
