@@ -12,6 +12,7 @@ from typing import Any
 
 from credyt_mcp import ids
 from credyt_mcp.domain.book import Authorization, Book, Customer, CustomerRef, Leg
+from credyt_mcp.domain.earnings import earn, worth
 from credyt_mcp.domain.holds import begin_capture, end_capture, hold, must_be_open
 from credyt_mcp.domain.ledger import Account, Transaction, move
 from credyt_mcp.domain.money import Asset
@@ -215,6 +216,7 @@ class CaptureAmount(_OnAuthorization):
             details={"authorization_id": self.id, "final": self.final},
         )
         if self.amount:
+            earn(book, transaction, worth(account, self.amount, book.find_rate))
             revenue = book.business_account(account.tenant_id, "revenue", account.asset)
             transaction.entries = [book.debit(account, self.amount), move(revenue, self.amount)]
         book.record(transaction)

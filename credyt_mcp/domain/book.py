@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from credyt_mcp import ids
 from credyt_mcp.domain import notices
 from credyt_mcp.domain.compiled_prices import UsagePrice
+from credyt_mcp.domain.earnings import FindRate, Tallies, no_rate
 from credyt_mcp.domain.grants import Grant, shares
 from credyt_mcp.domain.ledger import (
     BUSINESS,
@@ -135,9 +136,15 @@ class CustomerRef(NamedTuple):
 
 
 class Book:
-    def __init__(self, now: int, find_asset: Callable[[int, str], Asset | None]) -> None:
+    def __init__(
+        self,
+        now: int,
+        find_asset: Callable[[int, str], Asset | None],
+        find_rate: FindRate = no_rate,
+    ) -> None:
         self.now = now
         self.find_asset = find_asset
+        self.find_rate = find_rate
         self.customers: dict[CustomerRef, Customer] = {}
         self.business: dict[tuple[int, AccountKind, str], Account] = {}
         self.events: dict[tuple[int, bytes], Event] = {}
@@ -153,6 +160,7 @@ class Book:
         self.stored_counts: set[tuple[int, int, bytes]] = set()
         self.changed_counts: set[tuple[int, int, bytes]] = set()
         self._undo: list[Callable[[], object]] = []
+        self.tallies = Tallies(self._undo)
 
     def mark(self) -> None:
         """From here on, `undo` takes everything back."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
+from fractions import Fraction
+from functools import lru_cache
+from typing import Literal, NamedTuple
 
 Purpose = Literal["paid", "bundled", "promotion", "adjustment"]
 Reason = Literal["gift", "external_topup", "external_refund", "other"]
@@ -22,12 +24,34 @@ DEFAULT_PRIORITY = 100
 _PURPOSE_ORDER: dict[str, int] = {"promotion": 0, "bundled": 1, "paid": 2, "adjustment": 3}
 
 
+class Basis(NamedTuple):
+    """What using one ledger unit of a grant earns: ledger units of `currency`, exactly."""
+
+    currency: str
+    worth: Fraction
+
+    def __str__(self) -> str:
+        return f"{self.worth} {self.currency}"
+
+    @staticmethod
+    @lru_cache(maxsize=10_000)
+    def parse(text: str) -> Basis:
+        """The basis that `str` wrote, such as `50 USD` or `100/3 EUR`."""
+        worth, _, currency = text.partition(" ")
+        return Basis(currency, Fraction(worth))
+
+
+FREE = Basis("USD", Fraction(0))
+"""Using what was given away earns nothing."""
+
+
 @dataclass(eq=False)
 class Grant:
     """A parcel in a wallet account; moments are microseconds since 1970 UTC.
 
     `remaining` is what is left to use, in units of the account's asset. `booked` is False while
-    the grant takes effect only later and is not in the balance.
+    the grant takes effect only later and is not in the balance. Using it earns its `basis`; None
+    is its face value, in the account's own asset (see `earnings`).
     """
 
     id: int | None
@@ -39,6 +63,7 @@ class Grant:
     effective_at: int
     expires_at: int | None
     booked: bool = True
+    basis: Basis | None = None
 
     def expired(self, now: int) -> bool:
         return self.expires_at is not None and self.expires_at <= now

@@ -11,6 +11,7 @@ from typing import Any
 
 from credyt_mcp import ids
 from credyt_mcp.domain.book import Book, Customer, CustomerRef
+from credyt_mcp.domain.earnings import adjustment_basis, earn, paid_basis, worth
 from credyt_mcp.domain.grants import (
     DEFAULT_PRIORITY,
     PURPOSE_OF_REASON,
@@ -83,6 +84,7 @@ class Adjust:
                 effective_at=effective_at,
                 expires_at=self.expires_at,
                 booked=effective_at <= book.now,
+                basis=adjustment_basis(account, self.reason, book.find_rate),
             )
             draft.grants.append((account, grant))
             if not grant.booked:
@@ -124,6 +126,7 @@ class Charge:
             return repeated
         revenue = book.business_account(customer.tenant_id, "revenue", self.asset)
         if self.amount:
+            earn(book, draft, worth(account, self.amount, book.find_rate))
             draft.entries = [book.debit(account, self.amount), move(revenue, self.amount)]
         book.record(draft)
         return Recorded(draft, repeated=False)
@@ -202,6 +205,7 @@ class SettleTopUp:
             remaining=self.credited,
             effective_at=book.now,
             expires_at=top_up.credit_expires_at,
+            basis=paid_basis(account.asset, top_up.paid, top_up.currency, self.credited),
         )
         transaction = Transaction(
             tenant_id=top_up.tenant_id,

@@ -22,6 +22,15 @@ from credyt_mcp.domain.book import (
     RateCard,
 )
 from credyt_mcp.domain.compiled_prices import UsagePrice
+from credyt_mcp.domain.earnings import (
+    Earned,
+    book_usage,
+    face_value,
+    next_basis,
+    split_earned,
+    unless_face_value,
+    worth,
+)
 from credyt_mcp.domain.grants import DEFAULT_PRIORITY, Grant
 from credyt_mcp.domain.holds import begin_capture, end_capture, must_cover
 from credyt_mcp.domain.ledger import Account, move
@@ -42,7 +51,8 @@ from credyt_mcp.errors import IdReused, InvalidRequest, OutsideWindow, UnknownRe
 
 class StoredFee(NamedTuple):
     """A fee inside an event row. The price is immutable, so where in it the fee came from is
-    enough to tell the rest; `price` is the database's id, `amount` ledger units of `asset`."""
+    enough to tell the rest; `price` is the database's id, `amount` ledger units of `asset`.
+    What it `earned` is left out when that is just the amount."""
 
     price: int
     asset: str
@@ -50,6 +60,11 @@ class StoredFee(NamedTuple):
     volume: Any
     entry: int
     value: int
+    earned: Earned | None = None
+
+    @property
+    def revenue(self) -> Earned:
+        return face_value(self.asset, self.amount, self.earned)
 
 
 WHEN_BOOKED = -(2**63)
@@ -161,13 +176,14 @@ class RecordUsage:
         for account, units in priced.owed.items():
             if units > 0 and (self.enforce or account.hard_limit):
                 must_cover(account, units)
-        _bill(book, customer, priced, row)
+        fees = _bill(book, customer, priced, row)
         book.record(row)
         if not priced.fees:
             _tell_of_no_fee(book, customer, event, priced.warnings)
+        warnings = priced.warnings + book_usage(book, row, (fee.revenue for fee in fees))
         if captured is not None:
             end_capture(book, captured, priced.owed, final=final)
-        return EventOutcome(row, False, priced.warnings, captured)
+        return EventOutcome(row, False, warnings, captured)
 
     def _authorization(
         self, book: Book, customer: Customer, event: UsageEvent
@@ -218,9 +234,10 @@ def no_price_warning(event_type: str, known: Iterable[str]) -> str:
 
 
 class Priced(NamedTuple):
-    """What an event costs: its fees, what each account owes for them, the counts it moves."""
+    """What an event costs: its fees and whose they are, what each account owes for them, the
+    counts it moves."""
 
-    fees: list[StoredFee]
+    fees: list[tuple[Account, StoredFee]]
     owed: dict[Account, int]
     counts: dict[bytes, Count]
     warnings: list[str]
@@ -267,9 +284,8 @@ def price_event(
         account, option = _choose(book, customer, price, options, priced.owed, reserved)
         priced.owed[account] = priced.owed.get(account, 0) + option.amount
         volume, entry, value = usage.input_volume, option.entry, option.value
-        priced.fees.append(
-            StoredFee(price.key, option.asset.code, option.amount, volume, entry, value)
-        )
+        fee = StoredFee(price.key, option.asset.code, option.amount, volume, entry, value)
+        priced.fees.append((account, fee))
     if not priced.fees and not priced.warnings:
         known = _priced_types(customer, event)
         priced.warnings.append(no_price_warning(event.event_type, known))
@@ -319,13 +335,27 @@ def _choose(
     return candidates[0]
 
 
-def _bill(book: Book, customer: Customer, priced: Priced, row: Event) -> None:
-    """Put the fees into `row`, move the counts, and debit the wallet."""
-    row.fees = [list(fee) for fee in priced.fees] or None
+def _bill(book: Book, customer: Customer, priced: Priced, row: Event) -> list[StoredFee]:
+    """Put the fees into `row` with what they earn, move the counts, and debit the wallet."""
+    fees = _with_earnings(book, priced)
+    row.fees = [list(fee if fee.earned is not None else fee[:-1]) for fee in fees] or None
     for key, count in priced.counts.items():
         book.set_count(customer, key, count)
     for account, units in priced.owed.items():
         _post_fee(book, row, account, units)
+    return fees
+
+
+def _with_earnings(book: Book, priced: Priced) -> list[StoredFee]:
+    """The fees of each account share what its debit earns."""
+    shares: dict[Account, Iterator[Earned]] = {}
+    for account, units in priced.owed.items():
+        amounts = [fee.amount for of, fee in priced.fees if of is account]
+        shares[account] = iter(split_earned(worth(account, units, book.find_rate), amounts))
+    return [
+        fee._replace(earned=unless_face_value(fee.asset, fee.amount, next(shares[account])))
+        for account, fee in priced.fees
+    ]
 
 
 def _tell_of_no_fee(book: Book, customer: Customer, event: UsageEvent, warnings: list[str]) -> None:
@@ -360,6 +390,7 @@ def _post_fee(book: Book, row: Event, account: Account, units: int) -> None:
         remaining=-units,
         effective_at=book.now,
         expires_at=None,
+        basis=next_basis(account, book.find_rate),
     )
     row.entries += [book.credit(account, grant), move(revenue, units)]
     row.grants.append((account, grant))

@@ -41,7 +41,9 @@ from credyt_mcp.storage.book_rows import (
 )
 from credyt_mcp.storage.lane_connection import LaneConnection, table_of
 from credyt_mcp.storage.rate_cards import RateCards
+from credyt_mcp.storage.rates_in_force import RatesInForce
 from credyt_mcp.storage.remembered_wallets import RememberedWallets
+from credyt_mcp.storage.rollups import Rollups
 
 CUSTOMERS = table_of(tables.CustomerRow)
 ACCOUNTS = table_of(ledger_tables.LedgerAccountRow)
@@ -83,6 +85,7 @@ class BookStore:
 
     def __init__(self, connection: LaneConnection) -> None:
         self.connection = connection
+        self._rollups = Rollups(connection)
         self.forget()
 
     def forget(self) -> None:
@@ -104,7 +107,7 @@ class BookStore:
 
     def load(self, commands: Sequence[Command], now: int) -> Book:
         """A book with all that `commands` may look at; locks their wallets."""
-        book = Book(now, self.find_asset)
+        book = Book(now, self.find_asset, RatesInForce(self.connection, now))
         book.business = dict(self._business)
         if len(self._told) > TOLD_MAX:
             self._told.clear()
@@ -122,6 +125,7 @@ class BookStore:
         self._load_repeats(book, commands, customers)
         self._load_authorizations(book, commands, customers)
         self._load_top_ups(book, commands)
+        self._rollups.load(book, commands)
         for customer in customers:
             book.bring_up_to_date(customer)
         self._load_counts(book, commands)
@@ -140,6 +144,7 @@ class BookStore:
             self._update(TOP_UPS, ("id",), changed_top_ups(book))
             self._update(AUTHORIZATIONS, ("id",), changed_authorizations(book))
             self._save_counts(book)
+            self._rollups.save(book)
         if self.connection.knows_others:
             self._wallets.keep(book)
 

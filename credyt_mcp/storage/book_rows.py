@@ -6,7 +6,7 @@ from typing import Any
 
 from credyt_mcp import exact_json, ids
 from credyt_mcp.domain.book import Authorization, Book, Event, Leg
-from credyt_mcp.domain.grants import Grant
+from credyt_mcp.domain.grants import Basis, Grant
 from credyt_mcp.domain.ledger import Account, Entry, Transaction
 from credyt_mcp.domain.money import Asset
 from credyt_mcp.domain.notices import Notice
@@ -24,6 +24,7 @@ def grant_of(row: dict[str, Any]) -> Grant:
         effective_at=row["effective_at"],
         expires_at=row["expires_at"],
         booked=bool(row["booked"]),
+        basis=None if row["basis"] is None else Basis.parse(row["basis"]),
     )
 
 
@@ -128,6 +129,7 @@ def grant_row(record: Event | Transaction, account: Account, grant: Grant) -> di
         "amount": grant.amount,
         "remaining": grant.remaining,
         "booked": int(grant.booked),
+        "basis": None if grant.basis is None else str(grant.basis),
         "effective_at": grant.effective_at,
         "expires_at": grant.expires_at,
         "created_at": record.recorded_at,

@@ -48,6 +48,9 @@ class LaneConnection(ABC):
     knows_others: ClassVar[bool]
     """Whether it can tell that another connection has written."""
 
+    shards: ClassVar[int]
+    """How many copies of a row that all wallets add to let writers go side by side."""
+
     @abstractmethod
     def others_wrote(self) -> bool:
         """Whether another connection may have written since this was asked last. Ask inside the
@@ -109,6 +112,10 @@ class LaneConnection(ABC):
         """Set the other columns of each row where its `by` columns match."""
 
     @abstractmethod
+    def add(self, table: Table, by: tuple[str, ...], rows: Sequence[dict[str, Any]]) -> None:
+        """Add the other columns of each row to those of the row with these `by`, or insert it."""
+
+    @abstractmethod
     def next_ids(self, count: int) -> list[int]:
         """`count` ascending ids, larger than any that a committed row of the lane has."""
 
@@ -119,6 +126,7 @@ class LaneConnection(ABC):
 class SqliteLaneConnection(LaneConnection):
     blocks = False
     knows_others = True
+    shards = 1
     _version = -1
 
     def __init__(self, url: URL) -> None:
@@ -195,6 +203,11 @@ class SqliteLaneConnection(LaneConnection):
         sql = f"UPDATE {table.name} SET {sets} WHERE {matches}"  # noqa: S608 - as above
         self._connection.executemany(sql, rows)
 
+    def add(self, table: Table, by: tuple[str, ...], rows: Sequence[dict[str, Any]]) -> None:
+        columns = tuple(rows[0])
+        sql = f"{_sqlite_insert(table, columns)} {_or_add(table, by, columns)}"
+        self._connection.executemany(sql, rows)
+
     def next_ids(self, count: int) -> list[int]:
         # All the lane's rows share one sequence, so the newest id is the largest of these. The
         # file is locked: nobody else can take one before we commit.
@@ -217,6 +230,7 @@ class PostgresLaneConnection(LaneConnection):
 
     blocks = True
     knows_others = False
+    shards = 64
 
     def others_wrote(self) -> bool:
         return True
@@ -304,6 +318,11 @@ class PostgresLaneConnection(LaneConnection):
     def update(self, table: Table, by: tuple[str, ...], rows: Sequence[dict[str, Any]]) -> None:
         self._run(_postgres_update(table, by, tuple(rows[0])), rows)
 
+    def add(self, table: Table, by: tuple[str, ...], rows: Sequence[dict[str, Any]]) -> None:
+        columns = tuple(rows[0])
+        sql = f"{_postgres_insert(table, columns)} {_or_add(table, by, columns)}"
+        self._run(sql, rows)
+
     def next_ids(self, count: int) -> list[int]:
         # One text: hundreds of rows of one number cost more than all the other reads of a batch.
         taken = self._connection.execute(
@@ -335,6 +354,12 @@ def _sqlite_insert(table: Table, columns: tuple[str, ...]) -> str:
 def _unless_known(by: tuple[str, ...]) -> str:
     # An update that changes nothing, because DO NOTHING would return no row.
     return f"ON CONFLICT ({', '.join(by)}) DO UPDATE SET {by[0]} = excluded.{by[0]}"
+
+
+@cache
+def _or_add(table: Table, by: tuple[str, ...], columns: tuple[str, ...]) -> str:
+    sums = ", ".join(f"{c} = {table.name}.{c} + excluded.{c}" for c in columns if c not in by)
+    return f"ON CONFLICT ({', '.join(by)}) DO UPDATE SET {sums}"
 
 
 @cache

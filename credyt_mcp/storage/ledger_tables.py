@@ -74,7 +74,8 @@ class LedgerEntryRow(SQLModel, table=True):
 
 class GrantRow(SQLModel, table=True):
     """A dated parcel of credit. `remaining` is what is left to use; `booked` tells whether it is
-    in the balance yet (a grant that takes effect later is not)."""
+    in the balance yet (a grant that takes effect later is not). `basis` is what using a unit earns,
+    as `domain.grants.Basis` writes it; NULL is its face value."""
 
     __tablename__ = "grants"
     __table_args__ = (
@@ -112,6 +113,7 @@ class GrantRow(SQLModel, table=True):
     remaining: int = Field(sa_type=BigInteger)
     booked: int
     expiring_noticed: int = 0
+    basis: str | None = Field(default=None, sa_type=Text)
     effective_at: datetime = Field(sa_type=Micros)
     expires_at: datetime | None = Field(default=None, sa_type=Micros)
     created_at: datetime = Field(sa_type=Micros)
@@ -153,6 +155,50 @@ class PeriodCounterRow(SQLModel, table=True):
     key: bytes = Field(primary_key=True, sa_type=Key)
     units: Decimal = Field(sa_type=ExactDecimal)
     volume: Decimal = Field(sa_type=ExactDecimal)
+
+
+class RollupRow(SQLModel, table=True):
+    """Revenue and cost of one UTC day (counted since 1970) under one heading, only ever added to in
+    the transaction of what is added. `dimension` says what `name` and `detail` are:
+
+    * `customer`: our row id of the customer;
+    * `all`: nothing, the whole tenant;
+    * `vendor`: the vendor's public id, and the category of the cost;
+    * `repeated`: the same, of costs that are not counted since an earlier event had brought them.
+
+    A row that every wallet adds to has copies, or `shard`s, that are summed on reading, so that
+    processes need not queue for it. A sum of many amounts may not fit 64 bits, so each is in two
+    parts (see rollups.py). The days of today stand together, since they are what is written.
+    """
+
+    __tablename__ = "rollups"
+    __table_args__ = (
+        Index("rollups_named", "tenant_id", "dimension", "name", "day"),
+        {"sqlite_with_rowid": False},
+    )
+
+    tenant_id: int = Field(primary_key=True)
+    day: int = Field(primary_key=True)
+    dimension: str = Field(primary_key=True, sa_type=Text)
+    name: str = Field(primary_key=True, sa_type=Text)
+    detail: str = Field(primary_key=True, sa_type=Text)
+    currency: str = Field(primary_key=True, sa_type=Text)
+    shard: int = Field(primary_key=True)
+    revenue: int = Field(sa_type=BigInteger)
+    revenue_rest: int = Field(sa_type=BigInteger)
+    costs: int = Field(sa_type=BigInteger)
+    costs_rest: int = Field(sa_type=BigInteger)
+    events: int = Field(sa_type=BigInteger)
+
+
+class CostIdRow(SQLModel, table=True):
+    """A cost that was counted: its id counts once."""
+
+    __tablename__ = "cost_ids"
+    __table_args__ = {"sqlite_with_rowid": False}  # noqa: RUF012 - SQLAlchemy's own protocol
+
+    tenant_id: int = Field(primary_key=True)
+    key: bytes = Field(primary_key=True, sa_type=Key)
 
 
 class AuthorizationRow(SQLModel, table=True):

@@ -11,7 +11,7 @@ from sqlmodel import Session, col, func, select
 
 from credyt_mcp.clock import to_micros
 from credyt_mcp.domain.book import Authorization, Customer, Leg
-from credyt_mcp.domain.grants import Grant
+from credyt_mcp.domain.grants import Basis, Grant
 from credyt_mcp.domain.ledger import Account
 from credyt_mcp.domain.money import Asset
 from credyt_mcp.ids import client_key
@@ -206,4 +206,5 @@ def _grant(row: GrantRow) -> Grant:
         effective_at=to_micros(row.effective_at),
         expires_at=None if row.expires_at is None else to_micros(row.expires_at),
         booked=bool(row.booked),
+        basis=None if row.basis is None else Basis.parse(row.basis),
     )

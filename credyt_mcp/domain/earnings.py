@@ -1,0 +1,232 @@
+"""What usage earns: the worth of the credit it uses up, and the tally that rollups are made of.
+
+Using a grant earns its basis: what was paid for it. A grant without one is worth its face value in
+its own asset, which for a currency is revenue; for a custom asset it is usage that nobody can put a
+price on, and is kept apart under the asset's code. Nothing is converted between currencies. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from decimal import Decimal
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from credyt_mcp.domain.assets import currency
+from credyt_mcp.domain.grants import FREE, Basis, Reason, in_order_of_use, shares
+from credyt_mcp.domain.ledger import Account, Transaction
+from credyt_mcp.domain.money import FIAT_SCALE, Asset, to_units, within_range
+from credyt_mcp.ids import client_key
+
+if TYPE_CHECKING:
+    from credyt_mcp.domain.book import Book, Event
+
+Earned = dict[str, int]
+"""Ledger units by currency; under the code of a custom asset, usage without a price."""
+
+FindRate = Callable[[int, Asset], Basis | None]
+"""What a unit of a tenant's custom asset is sold for now."""
+
+EARNING = ("charge", "subscription_fee")
+"""Kinds of ledger transactions that are revenue, as the fees of events are."""
+
+UNCATEGORIZED = "uncategorized"
+DAY = 86_400_000_000
+"""Microseconds in a day."""
+
+
+class VendorCost(NamedTuple):
+    """One cost of an event; not `counted` when its id had come with an earlier event."""
+
+    vendor: str
+    category: str
+    currency: str
+    units: int
+    counted: bool
+
+
+class Tally(NamedTuple):
+    """What one event, charge or fee adds to the rollups of its UTC day (counted since 1970)."""
+
+    tenant_id: int
+    customer_id: int
+    day: int
+    revenue: Earned
+    costs: Sequence[VendorCost] = ()
+    events: int = 0
+
+
+class Tallies:
+    """What a book adds to the rollups, and the cost ids it knows; `undo` takes it back."""
+
+    def __init__(self, undo: list[Callable[[], object]]) -> None:
+        self.rows: list[Tally] = []
+        self.cost_ids: set[tuple[int, bytes]] = set()
+        self.new_cost_ids: list[tuple[int, bytes]] = []
+        self._undo = undo
+
+    def add(self, tally: Tally) -> None:
+        self.rows.append(tally)
+        self._undo.append(self.rows.pop)
+
+    def is_new_cost(self, tenant_id: int, cost_id: str) -> bool:
+        """Whether no event has brought a cost of this id; from here on, one has."""
+        key = (tenant_id, client_key(cost_id))
+        if key in self.cost_ids:
+            return False
+        self.cost_ids.add(key)
+        self.new_cost_ids.append(key)
+        self._undo += [lambda: self.cost_ids.remove(key), self.new_cost_ids.pop]
+        return True
+
+
+def no_rate(tenant_id: int, asset: Asset) -> None:
+    """For books that price nothing."""
+
+
+def revenue_basis(asset: Asset, price: Decimal, code: str = "USD") -> Basis:
+    """The basis of credit whose use earns `price` of currency `code` per whole unit of `asset`."""
+    per_unit = Fraction(price) * 10**FIAT_SCALE / 10**asset.scale
+    return Basis(code, per_unit)
+
+
+def paid_basis(asset: Asset, paid: int, source: Asset, credited: int) -> Basis | None:
+    """The basis of `credited` units that were bought for `paid` units of `source`. A currency is
+    worth its face value whatever paid for it."""
+    if currency(asset.code) is not None or not credited:
+        return None
+    return Basis(source.code, Fraction(paid, credited))
+
+
+def adjustment_basis(account: Account, reason: Reason, find_rate: FindRate) -> Basis | None:
+    """Of a credit made by hand: what was paid elsewhere is valued at the rate in force, what was
+    given away earns nothing. A currency is worth its face value either way."""
+    if currency(account.asset.code) is not None:
+        return None
+    sold = reason in ("external_topup", "external_refund")
+    return find_rate(account.tenant_id, account.asset) if sold else FREE
+
+
+def worth(account: Account, units: int, find_rate: FindRate) -> Earned:
+    """What taking `units` out of a wallet account now earns; ask before the debit.
+
+    Overdraft is valued at the rate in force when it arises, and not again when it is paid.
+    Negative `units` are given back: see `next_basis`. Raises AmountOutOfRange.
+    """
+    asset = account.asset
+    in_effect = [grant for grant in account.grants if grant.booked]
+    if currency(asset.code) is not None and all(grant.basis is None for grant in in_effect):
+        return {asset.code: units} if units else {}
+    parts = [(grant.basis, share) for grant, share in shares(in_effect, units)]
+    overdraft = units - sum(share for _, share in parts)
+    if overdraft > 0:
+        parts.append((_rate(account, find_rate), overdraft))
+    elif units < 0:
+        parts.append((next_basis(account, find_rate), units))
+    sums: dict[str, Fraction] = {}
+    for basis, share in parts:
+        code, each = basis or (asset.code, 1)
+        sums[code] = sums.get(code, Fraction(0)) + share * each
+    return {code: within_range(round(sum_), asset) for code, sum_ in sums.items() if round(sum_)}
+
+
+def next_basis(account: Account, find_rate: FindRate) -> Basis | None:
+    """The basis of what would be used next. A fee that is paid back takes revenue back at it, and
+    the credit it becomes carries it, so that using that earns the same again."""
+    in_effect = in_order_of_use(grant for grant in account.grants if grant.booked)
+    return in_effect[0].basis if in_effect else _rate(account, find_rate)
+
+
+def face_value(asset: str, amount: int, stored: Earned | None) -> Earned:
+    """What was stored as earned, or the face value where nothing was."""
+    if stored is not None:
+        return stored
+    return {asset: amount} if amount else {}
+
+
+def unless_face_value(asset: str, amount: int, earned: Earned) -> Earned | None:
+    """`earned` as it is stored: absent when it is the face value."""
+    return None if earned == face_value(asset, amount, None) else earned
+
+
+def split(total: int, amounts: Sequence[int]) -> list[int]:
+    """`total` divided in proportion to `amounts`, to the unit; the parts add up to it."""
+    whole, parts, given, reached = sum(amounts), [], 0, 0
+    for amount in amounts:
+        reached += amount
+        upto = round(Fraction(total * reached, whole)) if whole else 0
+        parts.append(upto - given)
+        given = upto
+    return parts
+
+
+def split_earned(earned: Earned, amounts: Sequence[int]) -> list[Earned]:
+    """What fees of `amounts` out of one account earn each, of what they `earned` together."""
+    if len(amounts) == 1:
+        return [earned]
+    parts: list[Earned] = [{} for _ in amounts]
+    for code, total in earned.items():
+        for part, share in zip(parts, split(total, amounts), strict=True):
+            if share:
+                part[code] = share
+    return parts
+
+
+def book_usage(book: Book, event: Event, earned: Iterable[Earned]) -> list[str]:
+    """Tally an event that was recorded; answers warnings about its costs."""
+    revenue: Earned = {}
+    for part in earned:
+        for code, units in part.items():
+            revenue[code] = revenue.get(code, 0) + units
+    warnings: list[str] = []
+    if event.costs:
+        event.costs = [_once(book, event.tenant_id, cost, warnings) for cost in event.costs]
+    if revenue or event.costs:
+        costs = vendor_costs(event.costs)
+        day = event.occurred_at // DAY
+        book.tallies.add(Tally(event.tenant_id, event.customer_id, day, revenue, costs, events=1))
+    return warnings
+
+
+def earn(book: Book, transaction: Transaction, earned: Earned | None = None) -> None:
+    """Tally a ledger transaction of one of the `EARNING` kinds, before it is recorded; without
+    `earned` it is worth its amount."""
+    asset, amount = transaction.account.asset.code, transaction.amount
+    earned = face_value(asset, amount, earned)
+    stored = unless_face_value(asset, amount, earned)
+    if stored is not None:
+        transaction.details = {**transaction.details, "earned": stored}
+    day = (transaction.executed_at or transaction.recorded_at) // DAY
+    book.tallies.add(Tally(transaction.tenant_id, transaction.customer_id, day, earned))
+
+
+def vendor_costs(costs: Iterable[dict[str, Any]] | None) -> list[VendorCost]:
+    """The costs inside an event, in ledger units."""
+    return [_vendor_cost(cost) for cost in costs or ()]
+
+
+def _vendor_cost(cost: dict[str, Any]) -> VendorCost:
+    asset = currency(cost["currency"])
+    assert asset is not None, "costs are in currencies"
+    units = to_units(Decimal(cost["amount"]), asset)
+    category = cost.get("category") or UNCATEGORIZED
+    return VendorCost(cost["vendor_id"], category, asset.code, units, cost.get("counted", True))
+
+
+def _once(
+    book: Book, tenant_id: int, cost: dict[str, Any], warnings: list[str]
+) -> dict[str, Any]:
+    """The cost, marked if another event has brought it before."""
+    if book.tallies.is_new_cost(tenant_id, cost["id"]):
+        return cost
+    warnings.append(
+        f"The cost '{cost['id']}' came with an earlier event and is counted there alone; give each "
+        "cost an id of its own."
+    )
+    return {**cost, "counted": False}
+
+
+def _rate(account: Account, find_rate: FindRate) -> Basis | None:
+    if currency(account.asset.code) is not None:
+        return None
+    return find_rate(account.tenant_id, account.asset)

@@ -1,0 +1,170 @@
+"""Rollups of revenue and cost: added to by the lane, read by everybody.
+
+The lane adds to each row it touches once a batch, with nothing read before and nothing locked that
+another wallet needs: see RollupRow. An amount is kept as a whole number of billions and the rest,
+because a day of a large tenant may not fit 64 bits.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Collection, Iterable, Sequence
+from datetime import date
+from typing import Any, NamedTuple
+
+from sqlmodel import Session, col, func, select
+
+from credyt_mcp.domain.book import Book
+from credyt_mcp.domain.earnings import Tally
+from credyt_mcp.domain.usage import RecordUsage
+from credyt_mcp.ids import client_key
+from credyt_mcp.storage.lane_connection import LaneConnection, table_of
+from credyt_mcp.storage.ledger_tables import CostIdRow, RollupRow
+
+ROLLUPS = table_of(RollupRow)
+COST_IDS = table_of(CostIdRow)
+KEY = ("tenant_id", "day", "dimension", "name", "detail", "currency", "shard")
+PART = 10**9
+EPOCH = date(1970, 1, 1)
+
+
+class Heading(NamedTuple):
+    """What a rollup row sums up; `day` counts from 1970."""
+
+    tenant_id: int
+    day: int
+    dimension: str
+    name: str
+    detail: str
+    currency: str
+
+
+class Sums(NamedTuple):
+    """Ledger units of one currency."""
+
+    revenue: int
+    costs: int
+    events: int
+
+    def plus(self, revenue: int = 0, costs: int = 0, events: int = 0) -> Sums:
+        return Sums(self.revenue + revenue, self.costs + costs, self.events + events)
+
+
+NOTHING = Sums(0, 0, 0)
+
+
+class Days(NamedTuple):
+    """UTC days, both included."""
+
+    first: date
+    last: date
+
+
+def summed(tallies: Iterable[Tally]) -> dict[Heading, Sums]:
+    """The rows that tallies add up to."""
+    sums: dict[Heading, Sums] = {}
+
+    def add(heading: Heading, *amounts: int) -> None:
+        sums[heading] = sums.get(heading, NOTHING).plus(*amounts)
+
+    for tally in tallies:
+        for currency, (revenue, costs) in _by_currency(tally).items():
+            for dimension, name in (("customer", str(tally.customer_id)), ("all", "")):
+                heading = Heading(tally.tenant_id, tally.day, dimension, name, "", currency)
+                add(heading, revenue, costs, tally.events)
+        for cost in tally.costs:
+            dimension = "vendor" if cost.counted else "repeated"
+            place = (dimension, cost.vendor, cost.category, cost.currency)
+            add(Heading(tally.tenant_id, tally.day, *place), 0, cost.units, 1)
+    return sums
+
+
+def _by_currency(tally: Tally) -> dict[str, tuple[int, int]]:
+    """Revenue and cost, in the currencies that have any."""
+    found = {currency: (units, 0) for currency, units in tally.revenue.items()}
+    for cost in tally.costs:
+        if cost.counted:
+            revenue, costs = found.get(cost.currency, (0, 0))
+            found[cost.currency] = (revenue, costs + cost.units)
+    return found
+
+
+def as_rows(sums: dict[Heading, Sums], shard: int) -> list[dict[str, Any]]:
+    """In key order, as everybody writes them, so that nobody waits in a circle. A customer's rows
+    have one writer at a time, who holds the wallet."""
+    return [
+        {
+            **heading._asdict(),
+            "shard": 0 if heading.dimension == "customer" else shard,
+            **dict(zip(("revenue", "revenue_rest"), divmod(amounts.revenue, PART), strict=True)),
+            **dict(zip(("costs", "costs_rest"), divmod(amounts.costs, PART), strict=True)),
+            "events": amounts.events,
+        }
+        for heading, amounts in sorted(sums.items())
+    ]
+
+
+class Rollups:
+    """The rollups' part of loading and saving a book."""
+
+    def __init__(self, connection: LaneConnection) -> None:
+        self._connection = connection
+        self._shard = secrets.randbelow(connection.shards)
+
+    def load(self, book: Book, commands: Sequence[Any]) -> None:
+        """Which of the commands' cost ids are known."""
+        keys = {
+            (command.ref.tenant_id, client_key(cost["id"]))
+            for command in commands
+            if isinstance(command, RecordUsage)
+            for event in command.events
+            for cost in event.costs or ()
+        }
+        if keys:
+            found = self._connection.find(COST_IDS, ("tenant_id", "key"), sorted(keys))
+            book.tallies.cost_ids = {(row["tenant_id"], row["key"]) for row in found}
+
+    def save(self, book: Book) -> None:
+        tallies = book.tallies
+        if tallies.new_cost_ids:
+            ids = [{"tenant_id": one, "key": key} for one, key in sorted(tallies.new_cost_ids)]
+            self._connection.insert(COST_IDS, ids)
+        if rows := as_rows(summed(tallies.rows), self._shard):
+            self._connection.add(ROLLUPS, KEY, rows)
+
+
+def read(
+    session: Session,
+    tenant_id: int,
+    dimension: str,
+    names: Collection[str],
+    days: Days | None,
+    detail: str | None = None,
+) -> dict[tuple[str, str], dict[str, Sums]]:
+    """By name and detail, the sums per currency over `days`, or ever."""
+    columns = (RollupRow.revenue, RollupRow.revenue_rest, RollupRow.costs, RollupRow.costs_rest)
+    query = (
+        select(
+            RollupRow.name,
+            RollupRow.detail,
+            RollupRow.currency,
+            *(func.sum(column) for column in (*columns, RollupRow.events)),
+        )
+        .where(
+            RollupRow.tenant_id == tenant_id,
+            RollupRow.dimension == dimension,
+            col(RollupRow.name).in_(names),
+        )
+        .group_by(RollupRow.name, RollupRow.detail, RollupRow.currency)
+    )
+    if days is not None:
+        numbers = ((day - EPOCH).days for day in days)
+        query = query.where(col(RollupRow.day).between(*numbers))
+    if detail is not None:
+        query = query.where(RollupRow.detail == detail)
+    found: dict[tuple[str, str], dict[str, Sums]] = {}
+    for name, of, currency, *parts in session.exec(query):
+        high, rest, costs, costs_rest, events = map(int, parts)
+        sums = Sums(high * PART + rest, costs * PART + costs_rest, events)
+        found.setdefault((name, of), {})[currency] = sums
+    return found
