@@ -17,6 +17,9 @@ ENTRYPOINTS = Path(__file__).parents[1] / "credyt_mcp" / "entrypoints"
 PAGE_ONLY = "a step of a page, for a customer's browser"
 LEAN_LIST = "each tool costs every conversation tokens; no flow of the skills needs this one"
 WEBHOOKS = "set up once, by a person; no flow of the skills does it"
+PROFITABILITY = (
+    "get_event shows what an event earned; sums are for reports, which read them by REST"
+)
 NOT_OVER_REST = {
     "record_event": "POST /events is the wire's call; this is submit_events for one event",
     "define_price": "the plain way for a model to say what create_product_version says",
@@ -66,6 +69,9 @@ NOT_OVER_MCP = {
     "get_vendor": LEAN_LIST,
     "list_vendors": LEAN_LIST,
     "list_subscribers": LEAN_LIST,
+    "get_customer_stats": PROFITABILITY,
+    "list_customer_stats": PROFITABILITY,
+    "get_vendor_stats": PROFITABILITY,
     "list_events": LEAN_LIST,
     "list_grants": LEAN_LIST,
     "get_transaction": LEAN_LIST,

@@ -1,12 +1,15 @@
-"""What usage cost the tenant: summed per event, and set against what it earned. Pure."""
+"""What the tenant earned set against what it cost, without mixing currencies. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from decimal import Decimal
+from collections.abc import Collection
+from decimal import Decimal, localcontext
 from typing import NamedTuple
 
-from credyt_mcp.domain.money import Asset, from_units
+from credyt_mcp.domain.money import EXACT, Asset, from_units
+
+MARGIN_DECIMALS = 4
+DEFAULT_CURRENCY = "USD"
 
 
 class Profit(NamedTuple):
@@ -20,19 +23,29 @@ class Profit(NamedTuple):
 
 
 def profit(revenue: int, costs: int, currency: Asset) -> Profit:
-    """From amounts in ledger units. The margin of no revenue is 0, to four decimals otherwise."""
-    net = revenue - costs
-    margin = Decimal(net * 100) / revenue if revenue else Decimal(0)
+    """From amounts in ledger units."""
     return Profit(
         from_units(revenue, currency),
         from_units(costs, currency),
-        from_units(net, currency),
-        round(margin, 4).normalize() + 0,
+        from_units(revenue - costs, currency),
+        margin(revenue, revenue - costs),
         currency.code,
     )
 
 
-def shared_currency(codes: Iterable[str]) -> str | None:
-    """The one currency that all amounts are in, or None when they differ or there are none."""
+def margin(revenue: int, net: int) -> Decimal:
+    """Net as a percentage of revenue, rounded once, half-even.
+
+    Costs without revenue are a margin of -100: a loss never looks like nothing. Of a negative
+    revenue (more was paid back than earned) it is taken of its size, so that a loss stays negative.
+    """
+    if not revenue:
+        return Decimal(-100 if net < 0 else 0)
+    with localcontext(EXACT):
+        return round(Decimal(net * 100) / abs(revenue), MARGIN_DECIMALS).normalize() + 0
+
+
+def main_currency(codes: Collection[str]) -> str:
+    """The currency that figures are given in first: USD, unless all are in one other currency."""
     distinct = set(codes)
-    return distinct.pop() if len(distinct) == 1 else None
+    return distinct.pop() if len(distinct) == 1 else DEFAULT_CURRENCY

@@ -213,9 +213,7 @@ def _vendor_cost(cost: dict[str, Any]) -> VendorCost:
     return VendorCost(cost["vendor_id"], category, asset.code, units, cost.get("counted", True))
 
 
-def _once(
-    book: Book, tenant_id: int, cost: dict[str, Any], warnings: list[str]
-) -> dict[str, Any]:
+def _once(book: Book, tenant_id: int, cost: dict[str, Any], warnings: list[str]) -> dict[str, Any]:
     """The cost, marked if another event has brought it before."""
     if book.tallies.is_new_cost(tenant_id, cost["id"]):
         return cost

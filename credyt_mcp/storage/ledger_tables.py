@@ -195,7 +195,7 @@ class CostIdRow(SQLModel, table=True):
     """A cost that was counted: its id counts once."""
 
     __tablename__ = "cost_ids"
-    __table_args__ = {"sqlite_with_rowid": False}  # noqa: RUF012 - SQLAlchemy's own protocol
+    __table_args__ = {"sqlite_with_rowid": False}
 
     tenant_id: int = Field(primary_key=True)
     key: bytes = Field(primary_key=True, sa_type=Key)

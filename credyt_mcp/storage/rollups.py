@@ -158,11 +158,12 @@ def read(
         .group_by(RollupRow.name, RollupRow.detail, RollupRow.currency)
     )
     if days is not None:
-        numbers = ((day - EPOCH).days for day in days)
-        query = query.where(col(RollupRow.day).between(*numbers))
+        first, last = ((day - EPOCH).days for day in days)
+        query = query.where(RollupRow.day >= first, RollupRow.day <= last)
     if detail is not None:
         query = query.where(RollupRow.detail == detail)
     found: dict[tuple[str, str], dict[str, Sums]] = {}
+    parts: Sequence[int]
     for name, of, currency, *parts in session.exec(query):
         high, rest, costs, costs_rest, events = map(int, parts)
         sums = Sums(high * PART + rest, costs * PART + costs_rest, events)

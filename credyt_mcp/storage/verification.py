@@ -14,6 +14,7 @@ from sqlalchemy import Connection, text
 
 from credyt_mcp import exact_json
 from credyt_mcp.domain.usage import StoredFee
+from credyt_mcp.storage import rollup_verification
 from credyt_mcp.storage.database import Database
 
 PROBLEMS_SHOWN = 20
@@ -73,6 +74,9 @@ def check(database: Database, tenant_id: int | None = None) -> tuple[dict[str, i
         ]
         problems += _fees_not_posted(connection, tenant_id)
         problems += islice(_holds_not_kept(connection, tenant_id), PROBLEMS_SHOWN)
+        rows = connection.execution_options(yield_per=10_000)
+        rollups = rollup_verification.problems(lambda sql: _run(rows, sql, tenant_id))
+        problems += islice(rollups, PROBLEMS_SHOWN)
         counts = {
             table: int(_run(connection, _COUNT.replace("{table}", table), tenant_id).scalar())
             for table in _COUNTED

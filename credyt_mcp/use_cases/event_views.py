@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from credyt_mcp.domain.assets import currency, plain
-from credyt_mcp.domain.costs import profit, shared_currency
-from credyt_mcp.domain.money import from_units, to_units
+from credyt_mcp.domain.assets import plain
+from credyt_mcp.domain.compiled_prices import UsagePrice
+from credyt_mcp.domain.earnings import vendor_costs
+from credyt_mcp.domain.money import Asset, from_units
 from credyt_mcp.domain.pricing import describe
 from credyt_mcp.domain.usage import StoredFee
 from credyt_mcp.storage.ledger_tables import EventRow
@@ -17,6 +18,7 @@ from credyt_mcp.use_cases.context import (
     Number,
     Result,
 )
+from credyt_mcp.use_cases.profits import Profitability, added, profitability
 from credyt_mcp.use_cases.usage_fields import Data
 
 
@@ -46,15 +48,9 @@ class EventFee(FeeFields):
     product_version: int
 
 
-class EventStats(Result):
-    gross_revenue: Number
-    total_costs: Number
-    net_revenue: Number
-    margin: Number
-    currency: str
-
-
 class StoredCost(Result):
+    """A cost as it was recorded; `counted` false when an earlier event had brought it."""
+
     id: str
     vendor_id: str
     vendor_external_id: str | None = None
@@ -68,6 +64,7 @@ class StoredCost(Result):
     package_size: Number | None = None
     amount: Number
     currency: str
+    counted: bool | None = None
 
 
 def fees_of(billing: Billing, event_id: int | None, stored: Sequence[Any]) -> list[EventFee]:
@@ -78,7 +75,7 @@ def fees_of(billing: Billing, event_id: int | None, stored: Sequence[Any]) -> li
     for index, fee in enumerate(fees):
         known = prices[fee.price]
         price, terms = known.price, describe(known.price, fee.asset, fee.entry, fee.value)
-        asset = next(item.asset for item in price.pricing if item.asset.code == fee.asset)
+        asset = _asset(price, fee.asset)
         written.append(
             EventFee(
                 id=f"fee_{event_id}_{index}",
@@ -102,16 +99,20 @@ def fees_of(billing: Billing, event_id: int | None, stored: Sequence[Any]) -> li
     return written
 
 
-def stats_of(billing: Billing, event: EventRow) -> EventStats | None:
-    """Revenue against cost where both are in one currency; absent where they are not."""
+def stats_of(billing: Billing, event: EventRow) -> Profitability | None:
+    """What the event earned against what it cost; absent when it did neither."""
     fees = [StoredFee(*fee) for fee in event.fees or []]
-    costs = event.costs or []
-    code = shared_currency([fee.asset for fee in fees] + [cost["currency"] for cost in costs])
-    asset = currency(code) if code else None
-    if asset is None:
+    if not fees and not event.costs:
         return None
-    spent = sum(to_units(Decimal(cost["amount"]), asset) for cost in costs)
-    return EventStats(**profit(sum(fee.amount for fee in fees), spent, asset)._asdict())
+    earned = [(code, units, 0) for fee in fees for code, units in fee.revenue.items()]
+    costs = [(cost.currency, 0, cost.units) for cost in vendor_costs(event.costs) if cost.counted]
+    prices = billing.prices.get(fee.price for fee in fees)
+    assets = {fee.asset: _asset(prices[fee.price].price, fee.asset) for fee in fees}
+    return profitability(added([*earned, *costs]), assets.get)
+
+
+def _asset(price: UsagePrice, code: str) -> Asset:
+    return next(item.asset for item in price.pricing if item.asset.code == code)
 
 
 def _plain(value: Decimal | None) -> Decimal | None:

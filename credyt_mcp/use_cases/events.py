@@ -24,7 +24,8 @@ from credyt_mcp.use_cases.context import (
     PageOf,
     Result,
 )
-from credyt_mcp.use_cases.event_views import EventFee, EventStats, StoredCost, fees_of, stats_of
+from credyt_mcp.use_cases.event_views import EventFee, StoredCost, fees_of, stats_of
+from credyt_mcp.use_cases.profits import Profitability
 from credyt_mcp.use_cases.recording import record
 from credyt_mcp.use_cases.usage_fields import Data, UsageEventFields
 
@@ -117,7 +118,7 @@ class EventDetails(Result):
     customer_id: str
     created_at: datetime
     fees: list[EventFee]
-    stats: EventStats | None = None
+    stats: Profitability | None = None
 
 
 class ListedEvent(Result):
@@ -132,7 +133,7 @@ class ListedEvent(Result):
     total_fees: Number | None = None
     fee_currency: str | None = None
     has_fees: bool
-    stats: EventStats | None = None
+    stats: Profitability | None = None
 
 
 class EventPage(Result):

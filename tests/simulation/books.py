@@ -12,6 +12,7 @@ from credyt_mcp.storage.database import Database
 from tests.simulation import catalogue
 from tests.simulation.faces import Face
 from tests.simulation.reference import Reference
+from tests.simulation.reference_earnings import amounts, shown
 
 Wallet = dict[str, Fraction]
 Statements = dict[tuple[str, str], list[tuple[Fraction, Fraction]]]
@@ -57,6 +58,51 @@ def credit_wanted(model: Reference) -> dict[str, Any]:
         for customer, held in model.customers.items()
         for (name, asset), account in held.accounts.items()
     }
+
+
+async def stats(face: Face, model: Reference) -> None:
+    """Every figure of revenue and cost is what the model's facts add up to."""
+    days = sorted({fact.day for fact in model.facts}) or [model.now.date()]
+    first, middle, last = days[0], days[len(days) // 2], days[-1]
+    for period in ({}, {"period_from": middle}, {"period_from": first, "period_to": middle}):
+        inside = [
+            fact
+            for fact in model.facts
+            if period.get("period_from", first) <= fact.day <= period.get("period_to", last)
+        ]
+        for customer in model.customers:
+            own = [fact for fact in inside if fact.customer == customer]
+            assert shown(await face.customer_stats(customer, **period)) == amounts(own)
+        for category in ("inference", "uncategorized"):
+            found = await face.vendor_stats(**period, category=category)
+            of = [fact for fact in inside if fact.category == category]
+            assert _vendor(found) == {code: cost for code, (_, cost) in amounts(of).items()}
+    every = await face.all_stats(period_from=first, period_to=last)
+    assert shown(every["summary"]) == amounts(model.facts)
+    external_ids = [item["external_id"] for item in every["items"]]
+    assert external_ids == list(model.customers)[::-1]
+    for item in every["items"]:
+        own = [fact for fact in model.facts if fact.customer == item["external_id"]]
+        assert shown(item["stats"]) == amounts(own)
+    spent = [fact for fact in model.facts if fact.category]
+    assert _vendor(await face.vendor_stats()) == {
+        code: cost for code, (_, cost) in amounts(spent).items()
+    }
+
+
+async def event_stats(face: Face, model: Reference) -> None:
+    for event_id in model.events:
+        own = [fact for fact in model.facts if fact.event == event_id]
+        assert shown((await face.event(event_id)).get("stats")) == amounts(own), event_id
+
+
+def _vendor(found: dict[str, Any]) -> dict[str, Fraction]:
+    """Costs by currency; each is what its categories add up to."""
+    costs = {}
+    for one in [found, *(found.get("other_currencies") or ())]:
+        costs[one["currency"]] = sum((Fraction(c["cost"]) for c in one["categories"]), Fraction(0))
+        assert costs[one["currency"]] == Fraction(one["total_costs"])
+    return {code: cost for code, cost in costs.items() if cost}
 
 
 async def fees(face: Face, event_ids: list[str]) -> dict[str, list[tuple[str, str, Fraction]]]:
@@ -126,6 +172,8 @@ def everything_stored(database: Database) -> dict[str, list[tuple[Any, ...]]]:
     tables = ("events", "ledger_transactions", "ledger_entries", "ledger_accounts", "grants")
     stored = {name: _rows(database, f"SELECT * FROM {name} ORDER BY id") for name in tables}
     stored["counts"] = _rows(database, "SELECT * FROM period_counters ORDER BY customer_id, key")
+    stored["rollups"] = _rows(database, "SELECT * FROM rollups ORDER BY 1, 2, 3, 4, 5, 6, 7")
+    stored["cost_ids"] = _rows(database, "SELECT * FROM cost_ids ORDER BY 1, 2")
     stored["top_ups"] = _rows(database, "SELECT id, status FROM top_ups ORDER BY id")
     return stored
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import typing
 from abc import ABC, abstractmethod
+from decimal import Decimal
 from typing import Any
 
 import httpx
@@ -20,8 +21,10 @@ from credyt_mcp.use_cases.context import perform
 from credyt_mcp.use_cases.customers import create_customer
 from credyt_mcp.use_cases.events import get_event, list_events, submit_events
 from credyt_mcp.use_cases.products import create_product, create_product_version
+from credyt_mcp.use_cases.stats import get_customer_stats, get_vendor_stats, list_customer_stats
 from credyt_mcp.use_cases.subscriptions import update_subscription, update_subscription_product
 from credyt_mcp.use_cases.top_ups import get_top_up, start_top_up
+from credyt_mcp.use_cases.vendors import create_vendor
 from credyt_mcp.use_cases.wallets import get_account, get_wallet, list_grants
 from tests.simulation import catalogue, operations
 
@@ -40,6 +43,7 @@ class Face(ABC):
     async def set_up(self) -> None:
         """Create what is sold and who buys it."""
         await self._ask(create_asset, **catalogue.CREDITS)
+        await self._ask(create_vendor, name="Maker", external_id="maker")
         for code, versions in catalogue.PRODUCTS.items():
             first, *later = versions
             await self._ask(create_product, name=code, code=code, prices=first, publish=True)
@@ -56,6 +60,11 @@ class Face(ABC):
             for subscription in made["subscriptions"]:
                 if subscription["products"][0]["code"] == "studio":
                     self._subscriptions[name] = subscription["id"]
+        # From here on the vendor is known, and finding it lets no request overtake another.
+        cost = operations.Cost("first", Decimal(1), "USD", None)
+        await self.perform(
+            operations.Submit("nobody", (operations.Event("first", "image", None, None, (cost,)),))
+        )
 
     async def perform(self, operation: operations.Operation) -> str:
         try:
@@ -89,6 +98,15 @@ class Face(ABC):
     async def event(self, event_id: str) -> dict[str, Any]:
         return await self._ask(get_event, event_id=event_id)
 
+    async def customer_stats(self, customer: str, **period: Any) -> dict[str, Any]:
+        return await self._ask(get_customer_stats, customer_id=self._ids[customer], **period)
+
+    async def all_stats(self, **period: Any) -> dict[str, Any]:
+        return await self._ask(list_customer_stats, **period)
+
+    async def vendor_stats(self, **narrowed: Any) -> dict[str, Any]:
+        return await self._ask(get_vendor_stats, vendor_id="maker", **narrowed)
+
     async def recorded_events(self) -> list[str]:
         page = await self._ask(list_events, limit=1000)
         assert page["total_count"] == len(page["items"])
@@ -109,6 +127,7 @@ class Face(ABC):
     async def _submit(self, asked: operations.Submit) -> None:
         events = [
             {name: value for name, value in vars(event).items() if value is not None}
+            | {"costs": [vars(cost) for cost in event.costs]}
             for event in asked.events
         ]
         await self._ask(submit_events, customer_external_id=asked.customer, events=events)
@@ -193,6 +212,10 @@ ROUTES: dict[Any, tuple[str, str]] = {
     create_product: ("POST", "/products"),
     create_product_version: ("POST", "/products/{product_id}"),
     create_customer: ("POST", "/customers"),
+    create_vendor: ("POST", "/vendors"),
+    list_customer_stats: ("GET", "/customers/stats"),
+    get_customer_stats: ("GET", "/customers/{customer_id}/stats"),
+    get_vendor_stats: ("GET", "/vendors/{vendor_id}/stats"),
     get_wallet: ("GET", "/customers/{customer_id}/wallet"),
     get_account: ("GET", "/customers/{customer_id}/wallet/{account_id}"),
     list_grants: ("GET", "/customers/{customer_id}/wallet/{account_id}/grants"),

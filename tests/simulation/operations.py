@@ -9,11 +9,21 @@ from typing import Any, TypeAlias
 
 
 @dataclass(frozen=True)
+class Cost:
+    id: str
+    amount: Decimal
+    currency: str
+    category: str | None
+    vendor_external_id: str = "maker"
+
+
+@dataclass(frozen=True)
 class Event:
     id: str
     event_type: str
     occurred_at: datetime | None
     data: dict[str, Any] | None
+    costs: tuple[Cost, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,10 @@ from fractions import Fraction
 from typing import Any
 
 from tests.simulation import catalogue, operations
+from tests.simulation.reference_earnings import Fact, costs_of, earned, sold_for
 from tests.simulation.reference_fees import chosen, options_of
 from tests.simulation.reference_prices import Refused, rounded
-from tests.simulation.reference_wallet import Customer, Grant
+from tests.simulation.reference_wallet import NONE, Customer, Grant
 
 PURPOSES = {"gift": "promotion", "external_topup": "paid", "external_refund": "paid"}
 SIDES = {"gift": "promotion", "external_topup": "funding", "external_refund": "funding"}
@@ -49,6 +50,9 @@ class Reference:
         self.fees: dict[str, list[Fee]] = {}
         self.transactions: dict[str, Any] = {}
         self.top_ups: dict[str, TopUp] = {}
+        self.facts: list[Fact] = []
+        self.repeated: list[Fact] = []
+        self._cost_ids: set[str] = set()
         self._grants = 0
         for name, products in catalogue.CUSTOMERS.items():
             self.customers[name] = Customer()
@@ -87,19 +91,30 @@ class Reference:
         trial = deepcopy(self._customer(asked.customer, "unknown_reference"))
         events: dict[str, Any] = {}
         fees: dict[str, list[Fee]] = {}
+        facts, repeated, cost_ids = list[Fact](), list[Fact](), set(self._cost_ids)
         for event in asked.events:
             said = (asked.customer, event.event_type, event.data or {})
             known = self.events.get(event.id, events.get(event.id))
             if known not in (None, said):
                 raise Refused("id_reused")
             if known is None:
-                fees[event.id] = self._bill(trial, event)
+                fees[event.id], revenue = self._bill(trial, event)
                 events[event.id] = said
+                about = asked.customer, (event.occurred_at or self.now).date()
+                facts += [Fact(*about, *part, event=event.id) for part in revenue.items()]
+                for cost, counts in costs_of(event, cost_ids):
+                    spent = Fraction(cost.amount), cost.category or "uncategorized"
+                    fact = Fact(*about, cost.currency, NONE, *spent, event.id)
+                    (facts if counts else repeated).append(fact)
         self.customers[asked.customer] = trial
         self.events |= events
         self.fees |= fees
+        self.facts += facts
+        self.repeated += repeated
+        self._cost_ids = cost_ids
 
-    def _bill(self, customer: Customer, event: operations.Event) -> list[Fee]:
+    def _bill(self, customer: Customer, event: operations.Event) -> tuple[list[Fee], Counter[str]]:
+        """The fees, and what they earn by currency."""
         moment = event.occurred_at or self.now
         if not self.now - BACK <= moment <= self.now + AHEAD:
             raise Refused("outside_window")
@@ -113,13 +128,17 @@ class Reference:
                     for account, amount in chosen(customer, options, owed):
                         owed[account] += amount
                         fees.append((price["name"], account[1], amount))
+        revenue: Counter[str] = Counter()
         for account, amount in owed.items():
+            paid_by = customer.account(*account)
+            revenue.update(earned(paid_by, account[1], amount))
             if amount > 0:
-                customer.account(*account).take(amount, "revenue")
+                paid_by.take(amount, "revenue")
             if amount < 0:
                 grant = self._grant("adjustment", "revenue", -amount, self.now, None)
-                customer.account(*account).add(grant, self.now)
-        return fees
+                grant.worth = paid_by.next_worth(sold_for(account[1]))
+                paid_by.add(grant, self.now)
+        return fees, revenue
 
     def _adjust(self, asked: operations.Adjust) -> None:
         trial, amount = self._target(asked)
@@ -136,7 +155,10 @@ class Reference:
             account.take(-amount, side)
         else:
             purpose = PURPOSES.get(asked.reason, "adjustment")
-            account.add(self._grant(purpose, side, amount, starts, ends), self.now)
+            grant = self._grant(purpose, side, amount, starts, ends)
+            if asked.asset in catalogue.CREDIT_RATES:
+                grant.worth = sold_for(asked.asset) if purpose == "paid" else NONE
+            account.add(grant, self.now)
         self._keep(asked, trial, amount, asked.reason)
 
     def _charge(self, asked: operations.Charge) -> None:
@@ -145,6 +167,8 @@ class Reference:
             return
         account = trial.account(asked.account_name, asked.asset)
         if amount:
+            for code, part in earned(account, asked.asset, amount).items():
+                self.facts.append(Fact(asked.customer, self.now.date(), code, part))
             account.take(amount, "revenue")
         self._keep(asked, trial, amount)
 
@@ -178,6 +202,8 @@ class Reference:
         top_up.succeeded = True
         side = "funding" if top_up.asset == "USD" else "trading"
         grant = self._grant("paid", side, top_up.credited, self.now, top_up.credit_expires_at)
+        if top_up.asset in catalogue.CREDIT_RATES:
+            grant.worth = top_up.paid / top_up.credited
         account = self.customers[top_up.customer].account("default", top_up.asset)
         account.add(grant, self.now)
         account.let_pass(self.now)

@@ -16,7 +16,8 @@ NONE = Fraction(0)
 
 @dataclass
 class Grant:
-    """`side` is the business account it was funded from."""
+    """`side` is the business account it was funded from; `worth` what using a unit earns in USD,
+    None its face value."""
 
     number: int
     purpose: str
@@ -27,6 +28,7 @@ class Grant:
     left: Fraction = NONE
     started: bool = False
     priority: int = 100
+    worth: Fraction | None = None
 
     @property
     def rank(self) -> tuple[Any, ...]:
@@ -72,6 +74,23 @@ class Account:
             grant.left, rest = grant.left - share, rest - share
         self.owed += rest
         self.statement.append((-amount, self.available, side))
+
+    def value(self, amount: Fraction, overdraft: Fraction | None) -> tuple[Fraction, Fraction]:
+        """What using `amount` earns, in USD and at face value; a unit of overdraft earns that of
+        `overdraft`, and one paid back what the next one to be used would."""
+        rest, parts = amount, []
+        spent = [g for g in sorted(self.grants, key=Grant.spent_before) if g.left]
+        for grant in spent if amount > 0 else spent[:1]:
+            share = min(grant.left, rest)
+            parts.append((grant.worth, share))
+            rest -= share
+        parts.append((overdraft, rest))
+        usd = sum((worth * share for worth, share in parts if worth is not None), NONE)
+        return usd, sum((share for worth, share in parts if worth is None), NONE)
+
+    def next_worth(self, overdraft: Fraction | None) -> Fraction | None:
+        spent = [g for g in sorted(self.grants, key=Grant.spent_before) if g.left]
+        return spent[0].worth if spent else overdraft
 
     def let_pass(self, now: datetime) -> None:
         """Start and end grants in the order in which it happened."""

@@ -43,6 +43,7 @@ async def test_months_of_random_business_leave_the_books_of_the_reference(
         if number % 50 == 49:
             await _assert_all_wallets(face, model)
             assert await books.credit(face) == books.credit_wanted(model)
+            await books.stats(face, model)
             assert (await call(verify_ledger)).problems == []
     await _assert_replays_change_nothing(face, model, accepted, system.billing.database)
     await _assert_same_books(face, model, system.billing.database)
@@ -69,6 +70,8 @@ async def _assert_same_books(face: Face, model: Reference, database: Database) -
     assert await books.fees(face, list(model.fees)) == model.fees
     assert books.statements(database) == books.statements_wanted(model)
     assert books.business(database) == model.business()
+    await books.stats(face, model)
+    await books.event_stats(face, model)
     rebuilt = books.rebuilt_wallets(database)
     for customer in catalogue.CUSTOMERS:
         assert rebuilt[customer] == await books.wallet(face, customer)

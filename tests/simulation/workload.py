@@ -20,6 +20,7 @@ from tests.simulation.operations import (
     ChangeStatus,
     ChangeVersion,
     Charge,
+    Cost,
     Event,
     LookAtTopUp,
     Operation,
@@ -102,7 +103,7 @@ class _Generator:
             return self.usage()
         customer, event = self.random.choice(self.sent)
         if self.chance(0.5):
-            event = Event(event.id, event.event_type, self.now, event.data)
+            event = replace(event, occurred_at=self.now)
         more = (self.event(),) if self.chance(0.3) else ()
         self.sent += [(customer, new) for new in more]
         return Submit(customer, (event, *more))
@@ -132,7 +133,17 @@ class _Generator:
         if self.chance(0.04):
             off = [timedelta(days=-35, microseconds=-1), timedelta(minutes=5, microseconds=1)]
             occurred_at = self.now + self.random.choice([*off, timedelta(minutes=5)])
-        return Event(self.new_id(), event_type, occurred_at, data or None)
+        costs = tuple(self.cost() for _ in range(self.random.choice([0, 0, 1, 2])))
+        return Event(self.new_id(), event_type, occurred_at, data or None, costs)
+
+    def cost(self) -> Cost:
+        """Some ids come again, perhaps with another amount: a cost counts once."""
+        return Cost(
+            f"cost-{self.random.randrange(400)}",
+            Decimal(self.random.choice(["0", "0.002", "0.000000001", "1.5", "70"])),
+            self.random.choice(["USD", "USD", "USD", "EUR"]),
+            self.random.choice(["inference", "storage", None]),
+        )
 
     def other_usage_of_an_id(self) -> Event:
         """Differs in one thing only; sent by another customer than before, in that as well."""
@@ -164,7 +175,7 @@ class _Generator:
 
     def charge(self) -> Charge:
         amount = Decimal(self.random.choice([*AMOUNTS, "0"]))
-        asset = self.random.choice(["USD", "USD", "EUR"])
+        asset = self.random.choice(["USD", "USD", "EUR", "credits"])
         asked = Charge(self.customer(), self.new_id(), self.account(), asset, amount)
         self.transfers.append(asked)
         return asked

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Response
 from credyt_mcp.entrypoints.rest.auth import Caller
 from credyt_mcp.entrypoints.rest.replies import ExactRoute, json_response, reply
 from credyt_mcp.errors import NotFound
-from credyt_mcp.use_cases import customers, subscriptions
+from credyt_mcp.use_cases import customers, profits, stats, subscriptions
 from credyt_mcp.use_cases.context import perform
 
 router = APIRouter(prefix="/customers", tags=["customers"], route_class=ExactRoute)
@@ -36,11 +36,26 @@ async def list_customers(
     return Response(status_code=303, headers={"Location": f"/customers/{page.items[0].id}"})
 
 
+@router.get("/stats", response_model=stats.CustomerStatsPage)
+async def list_customer_stats(
+    caller: Caller, query: Annotated[stats.ListCustomerStats, Query()]
+) -> Response:
+    return await reply(caller, stats.list_customer_stats, query)
+
+
 @router.get("/{customer_id}", response_model=customers.CustomerDetails)
 async def get_customer(caller: Caller, customer_id: str) -> Response:
     return await reply(
         caller, customers.get_customer, customers.GetCustomer(customer_id=customer_id)
     )
+
+
+@router.get("/{customer_id}/stats", response_model=profits.Profitability)
+async def get_customer_stats(
+    caller: Caller, customer_id: str, query: Annotated[stats.PeriodFields, Query()]
+) -> Response:
+    command = stats.GetCustomerStats(customer_id=customer_id, **dict(query))
+    return await reply(caller, stats.get_customer_stats, command)
 
 
 @router.patch("/{customer_id}", status_code=204)

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Response
 
 from credyt_mcp.entrypoints.rest.auth import Caller
 from credyt_mcp.entrypoints.rest.replies import ExactRoute, reply
-from credyt_mcp.use_cases import vendors
+from credyt_mcp.use_cases import stats, vendors
 
 router = APIRouter(prefix="/vendors", tags=["vendors"], route_class=ExactRoute)
 
@@ -26,3 +26,11 @@ async def list_vendors(caller: Caller, query: Annotated[vendors.ListVendors, Que
 @router.get("/{vendor_id}", response_model=vendors.VendorSummary)
 async def get_vendor(caller: Caller, vendor_id: str) -> Response:
     return await reply(caller, vendors.get_vendor, vendors.GetVendor(vendor_id=vendor_id))
+
+
+@router.get("/{vendor_id}/stats", response_model=stats.VendorStats)
+async def get_vendor_stats(
+    caller: Caller, vendor_id: str, query: Annotated[stats.VendorStatsFields, Query()]
+) -> Response:
+    command = stats.GetVendorStats(vendor_id=vendor_id, **dict(query))
+    return await reply(caller, stats.get_vendor_stats, command)
