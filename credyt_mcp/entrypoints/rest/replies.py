@@ -158,7 +158,8 @@ async def on_invalid(request: Request, error: Exception) -> Response:
         return problem(MalformedRequest("the body is not valid JSON"))
     errors = [{**entry, "loc": entry["loc"][1:] or entry["loc"]} for entry in error.errors()]
     in_body = any(entry["loc"][0] == "body" for entry in error.errors())
-    return problem(invalid_request(errors, error.body if in_body else dict(request.query_params)))
+    asked = {**request.path_params, **request.query_params}
+    return problem(invalid_request(errors, error.body if in_body else asked))
 
 
 async def on_http_error(_: Request, error: Exception) -> Response:
