@@ -77,7 +77,7 @@ def event(event_id: str, model: str = MODELS[0], *, costed: bool = False) -> dic
         "data": {"model": model, "tokens": 1234},
     }
     if costed:
-        cost = {"id": "llm", "vendor_external_id": COSTED, "amount": 0.00125, "currency": "USD"}
+        cost = {"id": event_id, "vendor_external_id": COSTED, "amount": 0.00125, "currency": "USD"}
         body["costs"] = [cost]
     return body
 

@@ -1,6 +1,7 @@
 """What is measured without HTTP, each run in a process of its own: `python -m benchmarks.inprocess`
 
-* `seed URL EVENTS CUSTOMERS` records events as fast as the lane's own statements go;
+* `seed URL EVENTS CUSTOMERS [DAYS]` records events of the last days as fast as the lane's own
+  statements go; with several days, one in ten brings a cost;
 * `lane URL CLIENTS SECONDS CUSTOMERS` awaits the write lane, event by event;
 * `floor SOURCE TARGET` inserts the rows of SOURCE's events into TARGET in one transaction.
 
@@ -16,29 +17,36 @@ import sqlite3
 import sys
 import time
 from contextlib import closing
+from dataclasses import replace
 from typing import Any
 
 import uvloop
 
-from benchmarks.bodies import Ids, customer_name, event
+from benchmarks.bodies import COSTED, Ids, customer_name, event
 from benchmarks.world import settings
 from credyt_mcp.app import running
 from credyt_mcp.clock import SystemClock, to_micros
 from credyt_mcp.domain.book import CustomerRef
+from credyt_mcp.domain.earnings import DAY
 from credyt_mcp.domain.usage import RecordUsage, UsageEvent
 from credyt_mcp.storage.book import BookStore
 from credyt_mcp.storage.database import Database
+from credyt_mcp.storage.lane_connection import table_of
+from credyt_mcp.storage.tables import VendorRow
 
 TENANT = 1
 EVENTS_A_COMMAND, COMMANDS_A_BATCH = 50, 40
 FLOOR_EVENTS = 50_000
+SHARE_COSTED = 0.1
+VENDORS = table_of(VendorRow)
 
 
 class Commands:
     """Makes commands like those that requests turn into."""
 
-    def __init__(self, customers: int) -> None:
-        self._customers, self._new_id = customers, Ids()
+    def __init__(self, customers: int, days: int = 1, vendor: str = "") -> None:
+        self._customers, self._days, self._new_id = customers, days, Ids()
+        self._cost = {"vendor_id": vendor, "category": "inference", "currency": "USD"}
 
     def __call__(self, count: int = 1) -> RecordUsage:
         who = customer_name(random.randrange(self._customers))  # noqa: S311 - not a secret
@@ -46,16 +54,21 @@ class Commands:
         events = []
         for _ in range(count):
             body = event(self._new_id())
-            events.append(UsageEvent(body["id"], body["event_type"], now, data=body["data"]))
+            at = now - DAY * random.randrange(self._days)  # noqa: S311 - not a secret
+            one = UsageEvent(body["id"], body["event_type"], at, data=body["data"])
+            if self._days > 1 and random.random() < SHARE_COSTED:  # noqa: S311 - not a secret
+                one = replace(one, costs=[{**self._cost, "id": one.id, "amount": 1}])
+            events.append(one)
         ref = CustomerRef(TENANT, None, who)
         return RecordUsage(ref, tuple(events), max_age=now, max_ahead=10**6)
 
 
-def seed(url: str, events: int, customers: int) -> dict[str, float]:
-    commands, done = Commands(customers), 0
-    database = Database(url)
+def seed(url: str, events: int, customers: int, days: int = 1) -> dict[str, float]:
+    database, done = Database(url), 0
     started = time.perf_counter()
     with closing(database), closing(database.lane_connection()) as connection:
+        [vendor] = connection.find(VENDORS, ("tenant_id", "external_id"), [(TENANT, COSTED)])
+        commands = Commands(customers, days, vendor["public_id"])
         store = BookStore(connection)
         while done < events:
             wanted = min(COMMANDS_A_BATCH, -(-(events - done) // EVENTS_A_COMMAND))
@@ -113,7 +126,7 @@ def floor(source: str, target: str) -> dict[str, float]:
 def main() -> None:
     what, *given = sys.argv[1:]
     if what == "seed":
-        found = seed(given[0], int(given[1]), int(given[2]))
+        found = seed(given[0], *map(int, given[1:]))
     elif what == "lane":
         found = uvloop.run(lane(given[0], int(given[1]), float(given[2]), int(given[3])))
     else:

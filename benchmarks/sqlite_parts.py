@@ -5,18 +5,29 @@ from __future__ import annotations
 import importlib.util
 import sqlite3
 from contextlib import ExitStack, closing
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from benchmarks.bench import Bench
+from benchmarks.bodies import COSTED, customer_name
 from benchmarks.holds import check_holds
 from benchmarks.load import Measured
 from benchmarks.processes import other, ours
+from benchmarks.reader import read
 from benchmarks.rounds import Contenders, Runs
 from benchmarks.world import Sqlite, fold_wal
 
 CLIENTS = (1, 32, 128)
 BATCH, BATCH_CLIENTS, HOLD_CLIENTS = 100, 8, 50
 PEER_EVENTS = 100_000
+DAYS = 28
+WALLET = "the wallet"
+READS = {
+    WALLET: "/customers/{customer}/wallet",
+    "a customer's stats": "/customers/{customer}/stats",
+    "all customers' stats of four weeks": "/customers/stats?period_from={first}",
+    "a vendor's stats": "/vendors/{vendor}/stats",
+}
 
 
 def compare(bench: Bench, files: Sqlite) -> None:
@@ -116,7 +127,7 @@ def grow(bench: Bench, files: Sqlite) -> None:
     url, empty = files.copy("million"), files.copy("empty")
     before = fold_wal(files.path("million"))
     bench.say(f"storing {bench.rows:,} events")
-    seeded = bench.alone("inprocess", "seed", url, bench.rows, bench.customers)
+    seeded = bench.alone("inprocess", "seed", url, bench.rows, bench.customers, DAYS)
     bench.report.facts["seeding, events/s in process"] = round(seeded.rate)
     stored = (fold_wal(files.path("million")) - before) / bench.rows
     bench.report.facts["bytes stored per event, SQLite"] = round(stored)
@@ -131,10 +142,22 @@ def grow(bench: Bench, files: Sqlite) -> None:
         for contender in contenders.values():
             contender()
         runs = bench.run("growth", contenders)
+        paths = {name: _path(path) for name, path in READS.items()}
+        readers = {name: partial(read, large, path, bench.seconds) for name, path in paths.items()}
+        reads = bench.run("reading", readers)
+    for name in READS:
+        what = f"GET {name} at {bench.rows:,} events, one reader"
+        aim = None if name == WALLET else 10
+        bench.report.compare("k", what, reads, name, WALLET, aim, by="p50_ms")
     what = f"POST /events at {bench.rows:,} stored, 128 clients"
     bench.report.compare("i", what, runs, "grown", "empty", 0.8)
     if bench.rows <= 100_000:
         bench.verify("the grown store", url)
+
+
+def _path(template: str) -> str:
+    first = datetime.now(UTC).date() - timedelta(days=DAYS)
+    return template.format(customer=customer_name(1), vendor=COSTED, first=first)
 
 
 def _by_table(files: Sqlite, events: int) -> dict[str, int]:

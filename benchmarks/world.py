@@ -47,6 +47,8 @@ def build(url: str, customers: int) -> None:
     with closing(database), closing(database.lane_connection()) as connection:
         connection.begin()
         _copy_customer(connection, customers)
+        # Customers of long ago, whose usage of earlier days has a price.
+        connection.execute("UPDATE subscribed_versions SET from_at = 0")
         connection.commit()
 
 

@@ -29,12 +29,12 @@ local function post(path, body)
 end
 
 local function event(costed)
-  local cost = ""
+  local id, cost = new_id(), ""
   if costed then
-    cost = ',"costs":[{"id":"llm","vendor_external_id":"bench-vendor","amount":0.00125,' ..
-      '"currency":"USD"}]'
+    cost = ',"costs":[{"id":"' .. id .. '","vendor_external_id":"bench-vendor",' ..
+      '"amount":0.00125,"currency":"USD"}]'
   end
-  return '{"id":"' .. new_id() ..
+  return '{"id":"' .. id ..
     '","event_type":"chat","data":{"model":"small","tokens":1234}' .. cost .. '}'
 end
 

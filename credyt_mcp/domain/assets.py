@@ -47,6 +47,11 @@ def currency(code: str) -> Asset | None:
     return Asset(known, FIAT_SCALE, MINOR_DIGITS[known])
 
 
+def is_currency(code: str) -> bool:
+    """Whether an asset's own code is a currency's, and not a custom asset's."""
+    return code in MINOR_DIGITS
+
+
 def rate_at(schedule: Iterable[Rate], moment: datetime) -> Decimal | None:
     """The rate in force: of those that started, the latest start that has not ended."""
     in_force = [

@@ -12,7 +12,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from credyt_mcp.domain.assets import currency
+from credyt_mcp.domain.assets import currency, is_currency
 from credyt_mcp.domain.grants import FREE, Basis, Reason, in_order_of_use, shares
 from credyt_mcp.domain.ledger import Account, Transaction
 from credyt_mcp.domain.money import FIAT_SCALE, Asset, to_units, within_range
@@ -93,7 +93,7 @@ def revenue_basis(asset: Asset, price: Decimal, code: str = "USD") -> Basis:
 def paid_basis(asset: Asset, paid: int, source: Asset, credited: int) -> Basis | None:
     """The basis of `credited` units that were bought for `paid` units of `source`. A currency is
     worth its face value whatever paid for it."""
-    if currency(asset.code) is not None or not credited:
+    if is_currency(asset.code) or not credited:
         return None
     return Basis(source.code, Fraction(paid, credited))
 
@@ -101,22 +101,23 @@ def paid_basis(asset: Asset, paid: int, source: Asset, credited: int) -> Basis |
 def adjustment_basis(account: Account, reason: Reason, find_rate: FindRate) -> Basis | None:
     """Of a credit made by hand: what was paid elsewhere is valued at the rate in force, what was
     given away earns nothing. A currency is worth its face value either way."""
-    if currency(account.asset.code) is not None:
+    if is_currency(account.asset.code):
         return None
     sold = reason in ("external_topup", "external_refund")
     return find_rate(account.tenant_id, account.asset) if sold else FREE
 
 
-def worth(account: Account, units: int, find_rate: FindRate) -> Earned:
-    """What taking `units` out of a wallet account now earns; ask before the debit.
+def worth(account: Account, units: int, find_rate: FindRate) -> Earned | None:
+    """What taking `units` out of a wallet account now earns, None for their face value; ask before
+    the debit.
 
     Overdraft is valued at the rate in force when it arises, and not again when it is paid.
     Negative `units` are given back: see `next_basis`. Raises AmountOutOfRange.
     """
     asset = account.asset
+    if is_currency(asset.code) and not any(grant.basis for grant in account.grants):
+        return None
     in_effect = [grant for grant in account.grants if grant.booked]
-    if currency(asset.code) is not None and all(grant.basis is None for grant in in_effect):
-        return {asset.code: units} if units else {}
     parts = [(grant.basis, share) for grant, share in shares(in_effect, units)]
     overdraft = units - sum(share for _, share in parts)
     if overdraft > 0:
@@ -172,20 +173,23 @@ def split_earned(earned: Earned, amounts: Sequence[int]) -> list[Earned]:
     return parts
 
 
-def book_usage(book: Book, event: Event, earned: Iterable[Earned]) -> list[str]:
-    """Tally an event that was recorded; answers warnings about its costs."""
-    revenue: Earned = {}
-    for part in earned:
-        for code, units in part.items():
-            revenue[code] = revenue.get(code, 0) + units
-    warnings: list[str] = []
+def book_usage(book: Book, event: Event, revenue: Earned, warnings: list[str]) -> None:
+    """Tally an event that was recorded; `warnings` grow by what is wrong with its costs."""
+    costs: Sequence[VendorCost] = ()
     if event.costs:
         event.costs = [_once(book, event.tenant_id, cost, warnings) for cost in event.costs]
-    if revenue or event.costs:
         costs = vendor_costs(event.costs)
+    if revenue or costs:
         day = event.occurred_at // DAY
-        book.tallies.add(Tally(event.tenant_id, event.customer_id, day, revenue, costs, events=1))
-    return warnings
+        book.tallies.add(Tally(event.tenant_id, event.customer_id, day, revenue, costs, 1))
+
+
+def total(parts: Iterable[Earned]) -> Earned:
+    sums: Earned = {}
+    for part in parts:
+        for code, units in part.items():
+            sums[code] = sums.get(code, 0) + units
+    return sums
 
 
 def earn(book: Book, transaction: Transaction, earned: Earned | None = None) -> None:
@@ -225,6 +229,6 @@ def _once(book: Book, tenant_id: int, cost: dict[str, Any], warnings: list[str])
 
 
 def _rate(account: Account, find_rate: FindRate) -> Basis | None:
-    if currency(account.asset.code) is not None:
+    if is_currency(account.asset.code):
         return None
     return find_rate(account.tenant_id, account.asset)

@@ -28,6 +28,7 @@ from credyt_mcp.domain.earnings import (
     face_value,
     next_basis,
     split_earned,
+    total,
     unless_face_value,
     worth,
 )
@@ -180,10 +181,10 @@ class RecordUsage:
         book.record(row)
         if not priced.fees:
             _tell_of_no_fee(book, customer, event, priced.warnings)
-        warnings = priced.warnings + book_usage(book, row, (fee.revenue for fee in fees))
+        book_usage(book, row, total([fee.revenue for fee in fees]), priced.warnings)
         if captured is not None:
             end_capture(book, captured, priced.owed, final=final)
-        return EventOutcome(row, False, warnings, captured)
+        return EventOutcome(row, False, priced.warnings, captured)
 
     def _authorization(
         self, book: Book, customer: Customer, event: UsageEvent
@@ -348,14 +349,18 @@ def _bill(book: Book, customer: Customer, priced: Priced, row: Event) -> list[St
 
 def _with_earnings(book: Book, priced: Priced) -> list[StoredFee]:
     """The fees of each account share what its debit earns."""
-    shares: dict[Account, Iterator[Earned]] = {}
+    fees = [fee for _, fee in priced.fees]
     for account, units in priced.owed.items():
-        amounts = [fee.amount for of, fee in priced.fees if of is account]
-        shares[account] = iter(split_earned(worth(account, units, book.find_rate), amounts))
-    return [
-        fee._replace(earned=unless_face_value(fee.asset, fee.amount, next(shares[account])))
-        for account, fee in priced.fees
-    ]
+        earned = worth(account, units, book.find_rate)
+        if earned is None:
+            continue
+        own = [index for index, (of, _) in enumerate(priced.fees) if of is account]
+        parts = split_earned(earned, [fees[index].amount for index in own])
+        for index, part in zip(own, parts, strict=True):
+            fee = fees[index]
+            stored = unless_face_value(fee.asset, fee.amount, part)
+            fees[index] = fee._replace(earned=stored)
+    return fees
 
 
 def _tell_of_no_fee(book: Book, customer: Customer, event: UsageEvent, warnings: list[str]) -> None:

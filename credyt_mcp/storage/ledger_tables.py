@@ -168,7 +168,8 @@ class RollupRow(SQLModel, table=True):
 
     A row that every wallet adds to has copies, or `shard`s, that are summed on reading, so that
     processes need not queue for it. A sum of many amounts may not fit 64 bits, so each is in two
-    parts (see rollups.py). The days of today stand together, since they are what is written.
+    parts (see rollups.py). The rows of a day stand together, since those of today are what is
+    written; the shard is before the day, or SQLite would search a period in all that was written.
     """
 
     __tablename__ = "rollups"
@@ -178,12 +179,12 @@ class RollupRow(SQLModel, table=True):
     )
 
     tenant_id: int = Field(primary_key=True)
+    shard: int = Field(primary_key=True)
     day: int = Field(primary_key=True)
     dimension: str = Field(primary_key=True, sa_type=Text)
     name: str = Field(primary_key=True, sa_type=Text)
     detail: str = Field(primary_key=True, sa_type=Text)
     currency: str = Field(primary_key=True, sa_type=Text)
-    shard: int = Field(primary_key=True)
     revenue: int = Field(sa_type=BigInteger)
     revenue_rest: int = Field(sa_type=BigInteger)
     costs: int = Field(sa_type=BigInteger)

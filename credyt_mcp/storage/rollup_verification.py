@@ -13,7 +13,7 @@ from operator import itemgetter
 from typing import Any
 
 from credyt_mcp import exact_json
-from credyt_mcp.domain.earnings import DAY, EARNING, Tally, face_value, vendor_costs
+from credyt_mcp.domain.earnings import DAY, EARNING, Tally, face_value, total, vendor_costs
 from credyt_mcp.domain.usage import StoredFee
 from credyt_mcp.storage.rollups import EPOCH, NOTHING, PART, Heading, Sums, summed
 
@@ -76,10 +76,7 @@ def problems(query: Query) -> Iterator[str]:
 
 def _event_tally(row: Any) -> Tally:
     customer_id, tenant_id, occurred_at, fees, costs = row
-    revenue: dict[str, int] = {}
-    for fee in (StoredFee(*entry) for entry in exact_json.loads(fees or "[]")):
-        for code, units in fee.revenue.items():
-            revenue[code] = revenue.get(code, 0) + units
+    revenue = total(StoredFee(*fee).revenue for fee in exact_json.loads(fees or "[]"))
     spent = vendor_costs(exact_json.loads(costs or "[]"))
     return Tally(tenant_id, customer_id, occurred_at // DAY, revenue, spent, events=1)
 
@@ -98,7 +95,8 @@ def _stored(row: Any) -> _Stored:
 
 
 def _add(into: dict[Heading, Sums], heading: Heading, sums: Sums) -> None:
-    into[heading] = into.get(heading, NOTHING).plus(*sums)
+    pairs = zip(into.get(heading, NOTHING), sums, strict=True)
+    into[heading] = Sums(*(before + more for before, more in pairs))
 
 
 def _differences(wanted: dict[Heading, Sums], stored: Iterable[_Stored]) -> Iterator[str]:

@@ -23,7 +23,7 @@ from credyt_mcp.storage.ledger_tables import CostIdRow, RollupRow
 
 ROLLUPS = table_of(RollupRow)
 COST_IDS = table_of(CostIdRow)
-KEY = ("tenant_id", "day", "dimension", "name", "detail", "currency", "shard")
+KEY = ("tenant_id", "shard", "day", "dimension", "name", "detail", "currency")
 PART = 10**9
 EPOCH = date(1970, 1, 1)
 
@@ -46,9 +46,6 @@ class Sums(NamedTuple):
     costs: int
     events: int
 
-    def plus(self, revenue: int = 0, costs: int = 0, events: int = 0) -> Sums:
-        return Sums(self.revenue + revenue, self.costs + costs, self.events + events)
-
 
 NOTHING = Sums(0, 0, 0)
 
@@ -62,21 +59,27 @@ class Days(NamedTuple):
 
 def summed(tallies: Iterable[Tally]) -> dict[Heading, Sums]:
     """The rows that tallies add up to."""
-    sums: dict[Heading, Sums] = {}
+    found: dict[tuple[int, int, str, str, str, str], list[int]] = {}
 
-    def add(heading: Heading, *amounts: int) -> None:
-        sums[heading] = sums.get(heading, NOTHING).plus(*amounts)
+    def add(place: tuple[int, int, str, str, str, str], *amounts: int) -> None:
+        sums = found.setdefault(place, [0, 0, 0])
+        for index, amount in enumerate(amounts):
+            sums[index] += amount
 
     for tally in tallies:
+        of = tally.tenant_id, tally.day
         for currency, (revenue, costs) in _by_currency(tally).items():
-            for dimension, name in (("customer", str(tally.customer_id)), ("all", "")):
-                heading = Heading(tally.tenant_id, tally.day, dimension, name, "", currency)
-                add(heading, revenue, costs, tally.events)
+            add(
+                (*of, "customer", str(tally.customer_id), "", currency),
+                revenue,
+                costs,
+                tally.events,
+            )
+            add((*of, "all", "", "", currency), revenue, costs, tally.events)
         for cost in tally.costs:
             dimension = "vendor" if cost.counted else "repeated"
-            place = (dimension, cost.vendor, cost.category, cost.currency)
-            add(Heading(tally.tenant_id, tally.day, *place), 0, cost.units, 1)
-    return sums
+            add((*of, dimension, cost.vendor, cost.category, cost.currency), 0, cost.units, 1)
+    return {Heading(*place): Sums(*amounts) for place, amounts in found.items()}
 
 
 def _by_currency(tally: Tally) -> dict[str, tuple[int, int]]:
@@ -92,16 +95,15 @@ def _by_currency(tally: Tally) -> dict[str, tuple[int, int]]:
 def as_rows(sums: dict[Heading, Sums], shard: int) -> list[dict[str, Any]]:
     """In key order, as everybody writes them, so that nobody waits in a circle. A customer's rows
     have one writer at a time, who holds the wallet."""
-    return [
-        {
-            **heading._asdict(),
-            "shard": 0 if heading.dimension == "customer" else shard,
-            **dict(zip(("revenue", "revenue_rest"), divmod(amounts.revenue, PART), strict=True)),
-            **dict(zip(("costs", "costs_rest"), divmod(amounts.costs, PART), strict=True)),
-            "events": amounts.events,
-        }
-        for heading, amounts in sorted(sums.items())
-    ]
+    rows = []
+    for heading, (revenue, costs, events) in sorted(sums.items()):
+        row = dict(zip(Heading._fields, heading, strict=True))
+        row["shard"] = 0 if heading.dimension == "customer" else shard
+        row["revenue"], row["revenue_rest"] = divmod(revenue, PART)
+        row["costs"], row["costs_rest"] = divmod(costs, PART)
+        row["events"] = events
+        rows.append(row)
+    return rows
 
 
 class Rollups:

@@ -223,6 +223,34 @@ def test_costs_name_their_vendor_and_make_the_margin(sdk: CredytApiClient, uniqu
     assert stats["margin"] == 92
 
 
+def test_stats_are_read_by_customer_by_all_and_by_vendor(
+    sdk: CredytApiClient, unique: Unique
+) -> None:
+    external_id, code = unique("vendor"), unique("studio")
+    vendor = sdk.vendors.vendors_ops.create_vendor({"name": "Maker", "external_id": external_id})
+    a_product(sdk, code, unit_price(2))
+    customer = a_customer(sdk, unique("jane"), code)
+    cost = {"id": unique("cost"), "vendor_id": vendor.id, "amount": 0.16, "category": "inference"}
+    send(sdk, customer.id, unique("image"), "image", costs=[cost])
+    wanted = {"gross_revenue": 2, "total_costs": 0.16, "net_revenue": 1.84, "margin": 92}
+    assert sdk.customers.get_stats(customer.id) == {**wanted, "currency": "USD"}
+    today = datetime.now(UTC).date()
+    page = sdk.customers.list_stats(limit=1, period_from=today - timedelta(days=1), period_to=today)
+    assert (page.period_from, page.period_to) == (today - timedelta(days=1), today)
+    assert page["summary"]["gross_revenue"] >= 2
+    [item] = page["items"]
+    assert (item["id"], item["stats"]["margin"]) == (customer.id, 92)
+    stats = sdk.vendors.vendors_ops.get_vendor_stats(
+        vendor.id, period_from=today - timedelta(days=1), period_to=today, category="inference"
+    )
+    assert (stats["total_costs"], stats["categories"]) == (
+        0.16,
+        [{"category": "inference", "cost": 0.16}],
+    )
+    with pytest.raises(ResourceNotFoundError):
+        sdk.customers.get_stats("nobody")
+
+
 def test_lists_come_in_pages(sdk: CredytApiClient, unique: Unique) -> None:
     code, email = unique("studio"), f"{unique('jane')}@example.com"
     a_product(sdk, code, unit_price(1))

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from credyt_mcp import exact_json
-from credyt_mcp.storage import book
+from credyt_mcp.storage import book, rollups
 from credyt_mcp.storage.database import Database
 from credyt_mcp.storage.lane_connection import (
     PostgresLaneConnection,
@@ -31,6 +31,7 @@ LOOK_UPS: list[tuple[Any, tuple[str, ...], dict[str, Any], str]] = [
         {"tenant_id": 1, "key": b"k"},
         "authorizations_tenant_id_key_key",
     ),
+    (rollups.COST_IDS, ("tenant_id", "key"), {"tenant_id": 1, "key": b"k"}, "cost_ids_pkey"),
 ]
 
 

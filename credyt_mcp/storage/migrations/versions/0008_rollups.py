@@ -29,7 +29,7 @@ DAY = 86_400_000_000
 PART = 10**9
 FREE = "0 USD"
 AMOUNTS = ("revenue", "revenue_rest", "costs", "costs_rest", "events")
-KEY = ("tenant_id", "day", "dimension", "name", "detail", "currency", "shard")
+KEY = ("tenant_id", "shard", "day", "dimension", "name", "detail", "currency")
 
 
 def upgrade() -> None:
@@ -37,12 +37,12 @@ def upgrade() -> None:
     op.create_table(
         "rollups",
         sa.Column("tenant_id", sa.Integer(), nullable=False),
+        sa.Column("shard", sa.Integer(), nullable=False),
         sa.Column("day", sa.Integer(), nullable=False),
         *(
             sa.Column(name, sa.Text(), nullable=False)
             for name in ("dimension", "name", "detail", "currency")
         ),
-        sa.Column("shard", sa.Integer(), nullable=False),
         *(sa.Column(name, sa.BigInteger(), nullable=False) for name in AMOUNTS),
         sa.PrimaryKeyConstraint(*KEY),
         sqlite_with_rowid=False,
@@ -248,8 +248,8 @@ def _batches(connection: sa.Connection, query: str, order: str = "id") -> Iterat
 def _add(connection: sa.Connection, sums: Counter[tuple[Any, ...]]) -> None:
     """Add to the rollups. The keys of `sums` end with which amount it is."""
     rows: dict[tuple[Any, ...], dict[str, Any]] = {}
-    for (*place, what), units in sums.items():
-        key = (*place, 0)
+    for (tenant_id, *place, what), units in sums.items():
+        key = (tenant_id, 0, *place)
         row = rows.setdefault(
             key, {**dict(zip(KEY, key, strict=True)), **dict.fromkeys(AMOUNTS, 0)}
         )
