@@ -17,7 +17,7 @@ from benchmarks.processes import environment
 from benchmarks.report import Report
 from benchmarks.rounds import Contenders, Runs, alternate
 
-HELPER_SECONDS = 300
+HELPER_SECONDS = 900
 
 
 @dataclass(frozen=True)

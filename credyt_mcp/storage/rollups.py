@@ -57,6 +57,10 @@ class Days(NamedTuple):
     last: date
 
 
+EVER = Days(date.min, date.max)
+"""Bounds all the same: without any, SQLite reads all rows of the tenant, and uses no index."""
+
+
 def summed(tallies: Iterable[Tally]) -> dict[Heading, Sums]:
     """The rows that tallies add up to."""
     found: dict[tuple[int, int, str, str, str, str], list[int]] = {}
@@ -140,10 +144,11 @@ def read(
     tenant_id: int,
     dimension: str,
     names: Collection[str],
-    days: Days | None,
+    days: Days,
     detail: str | None = None,
 ) -> dict[tuple[str, str], dict[str, Sums]]:
-    """By name and detail, the sums per currency over `days`, or ever."""
+    """By name and detail, the sums per currency over `days`."""
+    first, last = ((day - EPOCH).days for day in days)
     columns = (RollupRow.revenue, RollupRow.revenue_rest, RollupRow.costs, RollupRow.costs_rest)
     query = (
         select(
@@ -156,12 +161,11 @@ def read(
             RollupRow.tenant_id == tenant_id,
             RollupRow.dimension == dimension,
             col(RollupRow.name).in_(names),
+            RollupRow.day >= first,
+            RollupRow.day <= last,
         )
         .group_by(RollupRow.name, RollupRow.detail, RollupRow.currency)
     )
-    if days is not None:
-        first, last = ((day - EPOCH).days for day in days)
-        query = query.where(RollupRow.day >= first, RollupRow.day <= last)
     if detail is not None:
         query = query.where(RollupRow.detail == detail)
     found: dict[tuple[str, str], dict[str, Sums]] = {}

@@ -25,6 +25,7 @@ _COUNTED = (
     "ledger_entries",
     "ledger_accounts",
     "authorizations",
+    "rollups",
 )
 _COUNT = "SELECT COUNT(*) FROM {table} a {where}"
 

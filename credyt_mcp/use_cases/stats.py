@@ -14,7 +14,7 @@ from credyt_mcp.domain.money import from_units
 from credyt_mcp.errors import InvalidRequest, NotFound
 from credyt_mcp.storage import assets, customers, rollups, vendors
 from credyt_mcp.storage.customers import CustomerFilter
-from credyt_mcp.storage.rollups import Days, Sums
+from credyt_mcp.storage.rollups import EVER, Days, Sums
 from credyt_mcp.use_cases.context import Billing, Command, Number, PageOf, Result
 from credyt_mcp.use_cases.profits import Profitability, profitability
 from credyt_mcp.use_cases.subscriptions import CustomerId, customer_of
@@ -150,10 +150,8 @@ def get_vendor_stats(billing: Billing, command: GetVendorStats) -> VendorStats:
     return VendorStats(**costs[first].model_dump(), other_currencies=others or None)
 
 
-def _days(first: date | None, last: date | None) -> Days | None:
-    if first is None and last is None:
-        return None
-    return _checked(Days(first or date.min, last or date.max))
+def _days(first: date | None, last: date | None) -> Days:
+    return _checked(Days(first or EVER.first, last or EVER.last))
 
 
 def _checked(days: Days) -> Days:

@@ -45,8 +45,10 @@ def test_rollups_are_read_by_name_and_day(database_url: str) -> None:
         with statements(database) as seen, database.read() as session:
             total = rollups.read(session, 1, "all", [""], MONTH)
             some = rollups.read(session, 1, "customer", ["7", "8", "600"], MONTH)
+            ever = rollups.read(session, 1, "customer", ["600"], rollups.EVER, "")
         assert total == {("", ""): {"USD": rollups.Sums(31 * 3000, 31 * 1200, 31 * 600)}}
         assert some[("600", "")] == {"USD": rollups.Sums(31 * 5, 31 * 2, 31)}
+        assert ever == {("600", ""): some[("600", "")]}
         explain = "EXPLAIN QUERY PLAN" if database.is_sqlite else "EXPLAIN"
         for statement, parameters in seen:
             if "FROM rollups" in statement:

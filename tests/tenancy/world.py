@@ -93,6 +93,7 @@ async def fill(world: World) -> World:
         "name": [f"Jane {mark}"],
         "code": ["studio"],
         "subject": [f"subject {mark}"],
+        "category": [f"category {mark}"],
     }
     if world.name != "live":  # no real payments here
         top_up = {"customer_id": "jane", "amount": 5, "currency": "USD", "description": mark}
@@ -128,13 +129,15 @@ async def _wallet(world: World) -> None:
     await world.make(f"{wallet}/charges", {**gift, "transaction_id": "charge-1", "amount": 1})
     # Usage then falls below the threshold, which makes a notice.
     await world.make(f"{wallet}/default:USD", {"low_balance_threshold": 19}, "PATCH")
+    cost = {"id": "cost-1", "vendor_external_id": "model-co", "amount": 0.1}
+    cost["category"] = f"category {mark}"
     event = {
         "id": "event-1",
         "event_type": "image",
         "subject": f"subject {mark}",
         "description": mark,
         "data": {"note": mark},
-        "costs": [{"id": "cost-1", "vendor_external_id": "model-co", "amount": 0.1}],
+        "costs": [cost],
     }
     await world.make("/events", {"customer_id": "jane", "events": [event]})
     hold = {"id": "hold-1", "customer_id": "jane", "amount": 2, "subject": mark}
