@@ -20,7 +20,7 @@ from credyt_mcp import exact_json
 from credyt_mcp.ids import client_key
 
 revision = "0008"
-down_revision = "0006"
+down_revision = "0007"
 branch_labels = None
 depends_on = None
 

@@ -8,8 +8,8 @@ from alembic import op
 from credyt_mcp import exact_json
 from credyt_mcp.ids import new_id
 
-revision = "0004"
-down_revision = "0006"
+revision = "0006"
+down_revision = "0005"
 branch_labels = None
 depends_on = None
 
