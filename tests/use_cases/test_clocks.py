@@ -99,7 +99,7 @@ async def test_everything_due_on_the_way_happens_at_its_own_moment(call: Call) -
     await gift(call, days=90, amount=20, effective_at=NOW + 60 * DAY)
     await call(authorize_usage, id="a1", customer_id="jane", amount=1)
     advanced = await call(advance_clock, advance_by="P6M")
-    assert ran(advanced) == {"authorizations": 1, "credit": 3}
+    assert ran(advanced) == {"authorizations": 1, "credit": 3, "expiring_credit": 2}
     expired = await call(get_authorization, authorization_id="a1")
     assert (expired.status, expired.closed_at) == ("expired", NOW + timedelta(minutes=15))
     # 11, 1 from day 30 on, 21 from day 60 on, 1 from day 90 on: it fell below 5 twice.
