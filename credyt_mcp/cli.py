@@ -25,7 +25,7 @@ from credyt_mcp import exact_json
 from credyt_mcp.app import open_database, running
 from credyt_mcp.clock import SystemClock
 from credyt_mcp.entrypoints.http import http_app
-from credyt_mcp.entrypoints.mcp.transports import serve_stdio
+from credyt_mcp.entrypoints.mcp.stdio import serve_stdio
 from credyt_mcp.errors import CredytError
 from credyt_mcp.settings import load_settings
 from credyt_mcp.use_cases import keys as key_use_cases

@@ -35,12 +35,15 @@ def dumps(value: Any) -> bytes:
 # write one.
 _MARK = f"exact-{secrets.token_hex(12)}:"
 _MARKED = re.compile(re.escape(f'"{_MARK}') + r'([-+.0-9eE]+)"')
-_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?')
+_ALWAYS_EXACT = 15  # A double keeps this many digits of any number.
 
 
-def mark_text(text: str) -> str:
-    """JSON text with each number that a double would change turned into a marked string."""
-    return _TOKEN.sub(_quote, text)
+def loads_marked(text: bytes | str) -> Any:
+    """Parse JSON for such a library: floats where they are exact, marked strings where not.
+
+    Raises ValueError when `text` is not JSON.
+    """
+    return _marking_decoder.decode(text)
 
 
 def restore(value: Any) -> Any:
@@ -56,30 +59,15 @@ def restore(value: Any) -> Any:
     return value
 
 
-def mark(value: Any) -> Any:
-    """A copy of a JSON value without Decimals: floats where exact, marked strings where not."""
-    if isinstance(value, Decimal):
-        if value == value.to_integral_value() and abs(value) < 2**53:
-            return int(value)
-        return float(value) if _survives(value) else f"{_MARK}{value}"
-    if isinstance(value, dict):
-        return {key: mark(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [mark(item) for item in value]
-    return value
-
-
 def unmark_text(text: str) -> str:
     """JSON text with marked strings turned back into numbers."""
     return _MARKED.sub(r"\1", text) if _MARK in text else text
 
 
-def _quote(token: re.Match[str]) -> str:
-    number = token.group()
-    if number.startswith('"') or len(number) < 16 or number.lstrip("-").isdigit():
-        return number
-    return number if _survives(Decimal(number)) else f'"{_MARK}{number}"'
+def _marked(number: str) -> float | str:
+    as_double = float(number)
+    exact = len(number) <= _ALWAYS_EXACT or Decimal(repr(as_double)) == Decimal(number)
+    return as_double if exact else f"{_MARK}{number}"
 
 
-def _survives(value: Decimal) -> bool:
-    return Decimal(repr(float(value))) == value
+_marking_decoder = msgspec.json.Decoder(float_hook=_marked)

@@ -7,12 +7,10 @@ from contextlib import asynccontextmanager
 from importlib.metadata import version
 
 from fastapi import FastAPI, Response
-from mcp.server.transport_security import TransportSecuritySettings
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from starlette.routing import Route
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from credyt_mcp.entrypoints.mcp.transports import ExactHttp, http_server
+from credyt_mcp.entrypoints.mcp.http import McpOverHttp
 from credyt_mcp.entrypoints.portal import billing_portal, checkout
 from credyt_mcp.entrypoints.rest import reference
 from credyt_mcp.entrypoints.rest.hot import HotFirst
@@ -24,17 +22,11 @@ from credyt_mcp.use_cases.key_ring import KeyRing
 
 def http_app(billing: Billing, keys: KeyRing) -> ASGIApp:
     """The application for a running system."""
-    mcp = http_server()
-    # The key in each request is what admits it; a browser page on another site has none to send.
-    mcp_app = mcp.streamable_http_app(
-        json_response=True,
-        stateless_http=True,
-        transport_security=TransportSecuritySettings(enable_dns_rebinding_protection=False),
-    )
+    mcp = McpOverHttp(billing, keys)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        async with mcp.session_manager.run():
+        async with mcp.sessions.run():
             yield
 
     app = FastAPI(
@@ -66,5 +58,10 @@ def http_app(billing: Billing, keys: KeyRing) -> ASGIApp:
         text = generate_latest(lane.metrics.registry)
         return Response(text, media_type=CONTENT_TYPE_LATEST)
 
-    app.router.routes.append(Route("/mcp", ExactHttp(mcp_app, billing, keys)))
-    return HotFirst(app, HOT_ROUTES, billing, keys)
+    rest = HotFirst(app, HOT_ROUTES, billing, keys)
+
+    async def by_path(scope: Scope, receive: Receive, send: Send) -> None:
+        of_mcp = scope["type"] == "http" and scope["path"] == "/mcp"
+        await (mcp if of_mcp else rest)(scope, receive, send)
+
+    return by_path

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from importlib.metadata import version
-from typing import Any
+from typing import Any, NamedTuple
 
 from mcp.server import MCPServer
 from mcp.server.mcpserver import Context
@@ -38,7 +38,19 @@ create_adjustment, send the same id: it is never billed twice. simulate_usage sh
 billing. Test data unless the server was started with --live. Never ask for card numbers or API \
 keys in chat: customers pay on the link's page."""
 
+FAILED = (
+    "internal_error: the server failed and wrote nothing. Retry with the same ids; "
+    "if it persists, see the server's log."
+)
+
 CurrentBilling = Callable[[], Billing]
+
+
+class Answer(NamedTuple):
+    """What a call came to: the result as JSON with every digit, or why it failed in one line."""
+
+    text: str
+    failed: bool
 
 
 class BillingServer(MCPServer[Any]):
@@ -58,23 +70,36 @@ class BillingServer(MCPServer[Any]):
     async def list_tools(self) -> list[Tool]:
         return [tool.describe() for tool in TOOLS]
 
+    def info(self) -> dict[str, Any]:
+        """What this server says it is, as results of the protocol carry it."""
+        return self._lowlevel_server.server_info_stamp
+
     async def call_tool(
         self, name: str, arguments: dict[str, Any], context: Context[Any, Any] | None = None
     ) -> CallToolResult:
+        said = await self.answer(self._current(), name, exact_json.restore(arguments))
+        if said.failed:
+            raise ToolError(said.text)
+        return CallToolResult(
+            content=[TextContent(type="text", text=said.text)],
+            structured_content=exact_json.loads_marked(said.text),
+        )
+
+    async def answer(self, billing: Billing, name: str, arguments: dict[str, Any]) -> Answer:
+        """Perform a tool's use case for the tenant of `billing`, on exact arguments."""
         tool = self._by_name.get(name)
         if tool is None:
-            raise ToolError(f"unknown_tool: there is no tool '{name}'. tools/list shows them.")
+            unknown = f"unknown_tool: there is no tool '{name}'. tools/list shows them."
+            return Answer(unknown, failed=True)
         try:
-            command = _command(tool, arguments)
-            return _result(await perform(self._current(), tool.use_case, command))
+            result = await perform(billing, tool.use_case, _command(tool, arguments))
+            content = result.model_dump() if isinstance(result, BaseModel) else {"ok": True}
+            return Answer(exact_json.dumps(content).decode(), failed=False)
         except CredytError as error:
-            raise ToolError(_one_line(error)) from error
+            return Answer(_one_line(error), failed=True)
         except Exception:
             log.exception("tool %s failed", name)
-            raise ToolError(
-                "internal_error: the server failed and wrote nothing. Retry with the same ids; "
-                "if it persists, see the server's log."
-            ) from None
+            return Answer(FAILED, failed=True)
 
 
 def _command(tool: BillingTool, arguments: dict[str, Any]) -> Any:
@@ -85,25 +110,11 @@ def _command(tool: BillingTool, arguments: dict[str, Any]) -> Any:
         raise InvalidRequest({name: [message] for name in unknown})
     if rb"\u0000" in exact_json.dumps(arguments):
         raise InvalidRequest("", "a text has a NUL character; leave it out")
-    # An explicit null is an argument left out.
-    given = {
-        name: exact_json.restore(value) for name, value in arguments.items() if value is not None
-    }
     try:
-        return tool.command.model_validate(given)
+        return tool.command.model_validate(arguments)
     except ValidationError as error:
         found = error.errors(include_input=False, include_url=False, include_context=False)
-        raise invalid_request(found, given) from None
-
-
-def _result(result: Any) -> CallToolResult:
-    """The same facts as text and as structure, every digit of every amount in both."""
-    content = result.model_dump() if isinstance(result, BaseModel) else {"ok": True}
-    text = exact_json.dumps(content)
-    structured = exact_json.mark(exact_json.loads(text))
-    return CallToolResult(
-        content=[TextContent(type="text", text=text.decode())], structured_content=structured
-    )
+        raise invalid_request(found, arguments) from None
 
 
 def _one_line(error: CredytError) -> str:

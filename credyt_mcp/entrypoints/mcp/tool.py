@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from mcp.types import Tool, ToolAnnotations
@@ -38,9 +39,9 @@ class BillingTool:
     def name(self) -> str:
         return self.use_case.__name__
 
-    @property
-    def arguments(self) -> set[str]:
-        return set(self.command.model_fields)
+    @cached_property
+    def arguments(self) -> frozenset[str]:
+        return frozenset(self.command.model_fields)
 
     def describe(self) -> Tool:
         """What a client lists. No output schema: a result's text and structure speak for it."""
