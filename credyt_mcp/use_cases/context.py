@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import cache
 from typing import Annotated, Any, TypeVar
 
 import anyio
@@ -116,12 +117,17 @@ class Result(BaseModel):
     @model_serializer(mode="wrap")
     def _omit_absent(self, dump: Callable[[Any], dict[str, Any]]):  # type: ignore[no-untyped-def]
         # No return annotation: pydantic would take it for the schema of every result.
-        fields = type(self).model_fields
+        required = _required(type(self))
         return {
             name: value
             for name, value in dump(self).items()
-            if value is not None or fields[name].is_required()
+            if value is not None or name in required
         }
+
+
+@cache
+def _required(model: type[BaseModel]) -> frozenset[str]:
+    return frozenset(name for name, field in model.model_fields.items() if field.is_required())
 
 
 class PageOf(Command):

@@ -1,8 +1,8 @@
 """Tool calls over HTTP that stand for themselves, answered without the SDK's layers, which cost
 more than the billing itself.
 
-Only a request that the SDK would take as it is, by the SDK's own checks, is taken here; all others,
-and every error of the protocol, are the SDK's. Numbers need no marks: `exact_json` reads and writes.
+Only a request that passes the SDK's own checks as it is, is taken here; all others, and every error
+of the protocol, are the SDK's. Numbers need no marks: `exact_json` reads and writes.
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ class McpOverHttp:
     def __init__(self, billing: Billing, keys: KeyRing) -> None:
         self._billing, self._keys = billing, keys
         server = BillingServer(_caller.get)
-        # The key in each request is what admits it; a browser page on another site has none to send.
+        # The key in each request admits it; a browser page on another site has none to send.
         self._sdk: ASGIApp = server.streamable_http_app(
             json_response=True,
             stateless_http=True,
