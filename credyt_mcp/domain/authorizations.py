@@ -8,6 +8,7 @@ asking again for the end it had answers the same, asking for another is a confli
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 from credyt_mcp import ids
@@ -15,9 +16,9 @@ from credyt_mcp.domain.book import Authorization, Book, Customer, CustomerRef, L
 from credyt_mcp.domain.earnings import earn, worth
 from credyt_mcp.domain.holds import begin_capture, end_capture, hold, must_be_open
 from credyt_mcp.domain.ledger import Account, Transaction, move
-from credyt_mcp.domain.money import Asset
+from credyt_mcp.domain.money import Asset, to_units
 from credyt_mcp.domain.usage import UsageEvent, estimate, occurring
-from credyt_mcp.errors import IdReused, NotFound, WrongState
+from credyt_mcp.errors import IdReused, InvalidRequest, NotFound, WrongState
 
 
 @dataclass(frozen=True)
@@ -123,16 +124,17 @@ class _OnAuthorization:
 
 @dataclass(frozen=True)
 class Extend(_OnAuthorization):
-    """Hold `amount` units more and/or last `lasts` microseconds from now. With `extension_id` a
-    repeat changes nothing."""
+    """Hold `amount` of its asset more and/or last `lasts` microseconds from now. With
+    `extension_id` a repeat changes nothing."""
 
-    amount: int = 0
+    amount: Decimal | None = None
     lasts: int | None = None
     extension_id: str | None = None
 
     def decide(self, book: Book) -> Authorized:
         authorization, customer = self.found(book)
-        asked = [self.amount, self.lasts]
+        units = _units(self.amount, authorization)
+        asked = [units, self.lasts]
         if self.extension_id is not None and self.extension_id in authorization.extensions:
             if authorization.extensions[self.extension_id] != asked:
                 raise IdReused(f"extension id '{self.extension_id}' was used for another extension")
@@ -140,12 +142,10 @@ class Extend(_OnAuthorization):
         if authorization.status != "open":
             raise must_be_open(authorization, "extended")
         book.touch(authorization)
-        if self.amount:
+        if units:
             first, *others = authorization.legs
-            hold(book, first.account, self.amount)
-            grown = first._replace(
-                authorized=first.authorized + self.amount, held=first.held + self.amount
-            )
+            hold(book, first.account, units)
+            grown = first._replace(authorized=first.authorized + units, held=first.held + units)
             authorization.legs = [grown, *others]
         if self.lasts is not None:
             authorization.expires_at = max(authorization.expires_at, book.now + self.lasts)
@@ -170,13 +170,13 @@ class Release(_OnAuthorization):
 
 @dataclass(frozen=True)
 class CaptureAmount(_OnAuthorization):
-    """Bill `amount` units of the held asset; with `final` the rest is given back.
+    """Bill `amount` of the held asset; with `final` the rest is given back.
 
     `transaction_id` names the debit, so that a repeat is known; it may be left out once, for the
     final capture.
     """
 
-    amount: int = 0
+    amount: Decimal | None = None
     final: bool = True
     transaction_id: str | None = None
 
@@ -190,11 +190,12 @@ class CaptureAmount(_OnAuthorization):
 
     def decide(self, book: Book) -> Authorized:
         authorization, customer = self.found(book)
+        units = _units(self.amount, authorization)
         known = book.transactions.get(self.keys[0])
         if known is not None:
             asked = {"authorization_id": self.id, "final": self.final}
             same = {name: known.details.get(name) for name in asked} == asked
-            if not same or known.amount != self.amount:
+            if not same or known.amount != units:
                 raise IdReused("this capture was already made with another amount")
             return Authorized(authorization, customer, repeated=True)
         if len(authorization.legs) != 1:
@@ -210,17 +211,17 @@ class CaptureAmount(_OnAuthorization):
             client_id=self._client_id,
             customer_id=customer.id,
             account=account,
-            amount=self.amount,
+            amount=units,
             recorded_at=book.now,
             executed_at=book.now,
             details={"authorization_id": self.id, "final": self.final},
         )
-        if self.amount:
-            earn(book, transaction, worth(account, self.amount, book.find_rate))
+        if units:
+            earn(book, transaction, worth(account, units, book.find_rate))
             revenue = book.business_account(account.tenant_id, "revenue", account.asset)
-            transaction.entries = [book.debit(account, self.amount), move(revenue, self.amount)]
+            transaction.entries = [book.debit(account, units), move(revenue, units)]
         book.record(transaction)
-        end_capture(book, authorization, {account: self.amount}, final=self.final)
+        end_capture(book, authorization, {account: units}, final=self.final)
         return Authorized(authorization, customer)
 
 
@@ -236,3 +237,12 @@ class BringUpToDate:
 
     def decide(self, book: Book) -> None:
         book.customer(self.ref)
+
+
+def _units(amount: Decimal | None, authorization: Authorization) -> int:
+    """Units of the asset of the first hold. Raises InvalidRequest where nothing is held."""
+    if amount is None:
+        return 0
+    if not authorization.legs:
+        raise InvalidRequest("amount", "this authorization holds nothing, so it has no asset")
+    return to_units(amount, authorization.legs[0].account.asset)

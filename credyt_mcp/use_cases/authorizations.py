@@ -186,12 +186,11 @@ async def extend_authorization(billing: Billing, command: ExtendAuthorization) -
     WrongState once it has ended."""
     if command.amount is None and command.expires_in is None:
         raise InvalidRequest("amount", "give amount, expires_in, or both")
-    asset = await anyio.to_thread.run_sync(_held_asset, billing, command.authorization_id)
     extended: Authorized = await billing.lane.submit(
         Extend(
             billing.tenant.id,
             command.authorization_id,
-            amount=_units(command.amount, asset),
+            amount=command.amount,
             lasts=None if command.expires_in is None else command.expires_in * SECOND,
             extension_id=command.extension_id or _id_for_replay(command),
         )
@@ -210,12 +209,11 @@ async def capture_authorization(
         return await _capture_event(billing, command, command.event)
     if not command.final and command.transaction_id is None:
         raise InvalidRequest("transaction_id", "is required when more captures follow")
-    asset = await anyio.to_thread.run_sync(_held_asset, billing, command.authorization_id)
     captured: Authorized = await billing.lane.submit(
         CaptureAmount(
             billing.tenant.id,
             command.authorization_id,
-            amount=_units(command.amount, asset),
+            amount=command.amount,
             final=command.final,
             transaction_id=command.transaction_id,
         )
@@ -329,21 +327,3 @@ def _custom_asset(billing: Billing, code: str) -> Asset:
     if asset is None:
         raise UnknownReference("asset", f"there is no asset '{code}'")
     return asset
-
-
-def _held_asset(billing: Billing, authorization_id: str) -> Asset | None:
-    """The asset of its first hold, which never changes; None where it holds nothing."""
-    with billing.database.read() as session:
-        found = authorizations.get(session, billing.tenant.id, authorization_id, billing.now())
-    if found is None:
-        raise NotFound(f"there is no authorization '{authorization_id}'")
-    legs = found[0].legs
-    return legs[0].account.asset if legs else None
-
-
-def _units(amount: Decimal | None, asset: Asset | None) -> int:
-    if amount is None:
-        return 0
-    if asset is None:
-        raise InvalidRequest("amount", "this authorization holds nothing, so it has no asset")
-    return to_units(amount, asset)

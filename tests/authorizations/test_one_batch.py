@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from decimal import Decimal
 
 from credyt_mcp.app import System
 from credyt_mcp.domain.assets import currency
@@ -64,9 +65,9 @@ async def test_a_hold_can_be_used_in_the_batch_that_makes_it(call: Call, system:
                 authorize("a1"),
                 Release(tenant, "a1"),
                 authorize("a2"),
-                Extend(tenant, "a2", amount=10**9),
+                Extend(tenant, "a2", amount=Decimal(1)),
                 authorize("a3"),
-                CaptureAmount(tenant, "a3", amount=10**9),
+                CaptureAmount(tenant, "a3", amount=Decimal(1)),
                 Release(tenant, "none"),
             )
         ),
