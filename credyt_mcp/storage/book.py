@@ -38,6 +38,7 @@ from credyt_mcp.storage.book_rows import (
     top_up_of,
     transaction_of,
     transaction_row,
+    used_up_grants,
 )
 from credyt_mcp.storage.lane_connection import LaneConnection, table_of
 from credyt_mcp.storage.rate_cards import RateCards
@@ -141,6 +142,7 @@ class BookStore:
                 self.connection.insert(NOTICES, rows, skip_known=True)
             self._update(ACCOUNTS, ("id",), changed_accounts(book))
             self._update(GRANTS, ("id",), changed_grants(book))
+            self._update(GRANTS, ("id",), used_up_grants(book))
             self._update(TOP_UPS, ("id",), changed_top_ups(book))
             self._update(AUTHORIZATIONS, ("id",), changed_authorizations(book))
             self._save_counts(book)
@@ -219,7 +221,7 @@ class BookStore:
             accounts[row["id"]] = account
             owners[row["customer_id"]].accounts[account.name, asset.code] = account
         ids = [(account_id,) for account_id in accounts]
-        for row in self._find(GRANTS, ("account_id",), ids, where="remaining > 0"):
+        for row in self._find(GRANTS, ("account_id",), ids, where="live = 1"):
             accounts[row["account_id"]].grants.append(grant_of(row))
 
     def _load_versions(self, customers: list[Customer]) -> None:

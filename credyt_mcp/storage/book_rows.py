@@ -130,6 +130,7 @@ def grant_row(record: Event | Transaction, account: Account, grant: Grant) -> di
         "remaining": grant.remaining,
         "booked": int(grant.booked),
         "basis": None if grant.basis is None else str(grant.basis),
+        "live": int(grant.remaining > 0),
         "effective_at": grant.effective_at,
         "expires_at": grant.expires_at,
         "created_at": record.recorded_at,
@@ -151,12 +152,22 @@ def changed_accounts(book: Book) -> list[dict[str, Any]]:
 
 
 def changed_grants(book: Book) -> list[dict[str, Any]]:
-    rows = [
-        {"id": row.id, "remaining": row.remaining, "booked": int(row.booked)}
-        for row in book.changed.values()
-        if isinstance(row, Grant)
-    ]
-    return sorted(rows, key=lambda row: row["id"])
+    """Those that last; no index need know of their change."""
+    return [_grant_state(grant) for grant in _changed_grants(book) if grant.remaining > 0]
+
+
+def used_up_grants(book: Book) -> list[dict[str, Any]]:
+    used_up = (grant for grant in _changed_grants(book) if grant.remaining <= 0)
+    return [{**_grant_state(grant), "live": 0} for grant in used_up]
+
+
+def _changed_grants(book: Book) -> list[Grant]:
+    changed = [row for row in book.changed.values() if isinstance(row, Grant)]
+    return sorted(changed, key=lambda grant: grant.id or 0)
+
+
+def _grant_state(grant: Grant) -> dict[str, Any]:
+    return {"id": grant.id, "remaining": grant.remaining, "booked": int(grant.booked)}
 
 
 def changed_top_ups(book: Book) -> list[dict[str, Any]]:

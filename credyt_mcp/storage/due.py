@@ -22,7 +22,7 @@ from credyt_mcp.storage.types import Micros
 
 # In the words of the partial indexes: a bound parameter would hide that they serve.
 OPEN_HOLD = text("authorizations.status = 'open'")
-UNSPENT = text("grants.remaining > 0")
+UNSPENT = text("grants.live = 1")
 DEFERRED = text("grants.booked = 0")
 
 EXPIRING_BEFORE = timedelta(days=7)

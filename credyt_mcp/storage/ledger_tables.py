@@ -72,26 +72,28 @@ class LedgerEntryRow(SQLModel, table=True):
     balance_after: int | None = Field(default=None, sa_type=BigInteger)
 
 
+_LIVE = text("live = 1")
+
+
 class GrantRow(SQLModel, table=True):
     """A dated parcel of credit. `remaining` is what is left to use; `booked` tells whether it is
     in the balance yet (a grant that takes effect later is not). `basis` is what using a unit earns,
-    as `domain.grants.Basis` writes it; NULL is its face value."""
+    as `domain.grants.Basis` writes it; NULL is its face value.
+
+    `live` is 1 until it is used up. The indexes know that rather than `remaining`, which changes
+    with every debit: an update that no index notices costs a fraction of one.
+    """
 
     __tablename__ = "grants"
     __table_args__ = (
-        Index(
-            "grants_open",
-            "account_id",
-            sqlite_where=text("remaining > 0"),
-            postgresql_where=text("remaining > 0"),
-        ),
+        Index("grants_live", "account_id", sqlite_where=_LIVE, postgresql_where=_LIVE),
         Index("grants_account", "account_id", "id"),
         Index(
             "grants_expiring",
             "tenant_id",
             "expires_at",
-            sqlite_where=text("remaining > 0"),
-            postgresql_where=text("remaining > 0"),
+            sqlite_where=_LIVE,
+            postgresql_where=_LIVE,
         ),
         Index(
             "grants_deferred",
@@ -114,6 +116,7 @@ class GrantRow(SQLModel, table=True):
     booked: int
     expiring_noticed: int = 0
     basis: str | None = Field(default=None, sa_type=Text)
+    live: int
     effective_at: datetime = Field(sa_type=Micros)
     expires_at: datetime | None = Field(default=None, sa_type=Micros)
     created_at: datetime = Field(sa_type=Micros)

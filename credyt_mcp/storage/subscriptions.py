@@ -60,6 +60,9 @@ def stretches(session: Session, customer: CustomerRow) -> list[Stretch]:
             .where(
                 SubscriptionRow.tenant_id == customer.tenant_id,
                 SubscriptionRow.customer_id == customer.id,
+                # What the join implies, but not to a planner: their index begins with it.
+                SubscribedVersionRow.tenant_id == customer.tenant_id,
+                SubscribedVersionRow.customer_id == customer.id,
             )
             .order_by(col(SubscriptionRow.id), col(SubscribedVersionRow.id))
         ).all()

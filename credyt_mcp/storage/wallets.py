@@ -48,7 +48,7 @@ def load(session: Session, row: CustomerRow, now: datetime) -> Customer:
         select(LedgerAccountRow, GrantRow)
         .outerjoin(
             GrantRow,
-            (col(GrantRow.account_id) == col(LedgerAccountRow.id)) & (col(GrantRow.remaining) > 0),
+            (col(GrantRow.account_id) == col(LedgerAccountRow.id)) & (col(GrantRow.live) == 1),
         )
         .where(
             LedgerAccountRow.tenant_id == row.tenant_id,

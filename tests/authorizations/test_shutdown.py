@@ -16,7 +16,7 @@ from tests.processes.harness import DEADLINE_SECONDS, launch, serving
 
 pytestmark = pytest.mark.slow
 
-SCRIPTS, CALLERS, STOPPED_AFTER = 240, 32, 250
+SCRIPTS, CALLERS, STOPPED_AFTER = 1200, 32, 250
 
 
 async def test_a_server_that_is_asked_to_end_answers_all_it_accepted(
