@@ -17,7 +17,7 @@ from credyt_mcp.domain.earnings import earn, worth
 from credyt_mcp.domain.holds import begin_capture, end_capture, hold, must_be_open
 from credyt_mcp.domain.ledger import Account, Transaction, move
 from credyt_mcp.domain.money import Asset, to_units
-from credyt_mcp.domain.usage import UsageEvent, estimate, occurring
+from credyt_mcp.domain.usage import UsageEvent, estimate
 from credyt_mcp.errors import IdReused, InvalidRequest, NotFound, WrongState
 
 
@@ -55,8 +55,9 @@ class Authorize:
     def authorization_keys(self) -> list[tuple[int, bytes]]:
         return [(self.ref.tenant_id, ids.client_key(self.id))]
 
-    def priced_events(self, now: int) -> list[UsageEvent]:
-        return [] if self.event is None else [occurring(self.event, now)]
+    @property
+    def priced_events(self) -> tuple[UsageEvent, ...]:
+        return () if self.event is None else (self.event,)
 
     def decide(self, book: Book) -> Authorized:
         customer = book.customer(self.ref)
@@ -86,7 +87,7 @@ class Authorize:
 
     def _needs(self, book: Book, customer: Customer) -> tuple[dict[Account, int], list[str]]:
         if self.event is not None:
-            return estimate(book, customer, occurring(self.event, book.now))
+            return estimate(book, customer, self.event)
         assert self.asset is not None
         return {book.wallet_account(customer, self.account_name, self.asset): self.amount}, []
 

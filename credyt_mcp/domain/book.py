@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from decimal import Decimal
 from typing import Any, NamedTuple
 
 from credyt_mcp import ids
@@ -27,6 +26,7 @@ from credyt_mcp.domain.ledger import (
     must_balance,
 )
 from credyt_mcp.domain.money import Asset, within_range
+from credyt_mcp.domain.pricing import Counts
 from credyt_mcp.errors import NotFound, UnknownReference
 
 
@@ -48,13 +48,6 @@ class SubscribedVersion(NamedTuple):
     until_at: int | None
 
 
-class Count(NamedTuple):
-    """Running totals of a tiered price in a period."""
-
-    units: Decimal
-    volume: Decimal
-
-
 @dataclass(eq=False)
 class Customer:
     id: int
@@ -62,7 +55,7 @@ class Customer:
     public_id: str
     versions: tuple[SubscribedVersion, ...]
     accounts: dict[tuple[str, str], Account] = field(default_factory=dict)
-    counts: dict[bytes, Count] = field(default_factory=dict)
+    counts: dict[bytes, Counts] = field(default_factory=dict)
     authorizations: list[Authorization] = field(default_factory=list)
 
 
@@ -151,6 +144,7 @@ class Book:
         self.transactions: dict[tuple[int, bytes], Transaction] = {}
         self.top_ups: dict[tuple[int, str], Any] = {}
         self.authorizations: dict[tuple[int, bytes], Authorization] = {}
+        self.metered: dict[Any, tuple[Any, list[Any]]] = {}
         self.new_authorizations: list[Authorization] = []
         self.notices: list[notices.Notice] = []
         self.told: set[bytes] = set()
@@ -215,7 +209,7 @@ class Book:
         self.records.append(row)
         self._undo += [lambda: known.pop((row.tenant_id, row.key)), self.records.pop]
 
-    def set_count(self, customer: Customer, key: bytes, count: Count) -> None:
+    def set_count(self, customer: Customer, key: bytes, count: Counts) -> None:
         before = customer.counts.get(key)
         changed = (customer.tenant_id, customer.id, key)
         known = changed in self.changed_counts

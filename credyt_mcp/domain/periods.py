@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from calendar import monthrange
 from datetime import UTC, datetime
+from functools import lru_cache
 
+from credyt_mcp.clock import DAY, from_micros, to_micros
 from credyt_mcp.domain.prices import Period
 
 LIFETIME_START = datetime(1970, 1, 1, tzinfo=UTC)
@@ -27,6 +29,16 @@ def period_start(period: Period, moment: datetime) -> datetime:
     else:
         month = moment.month
     return datetime(moment.year, month, 1, tzinfo=UTC)
+
+
+def period_start_micros(period: Period, micros: int) -> int:
+    """The same in microseconds since 1970."""
+    return _start_on(period, micros // DAY)
+
+
+@lru_cache(maxsize=1024)
+def _start_on(period: Period, day: int) -> int:
+    return to_micros(period_start(period, from_micros(day * DAY)))
 
 
 def add_months(moment: datetime, months: int) -> datetime:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Mapping
-from datetime import datetime
 from decimal import ROUND_CEILING, Decimal, localcontext
 from typing import NamedTuple
 
@@ -30,7 +29,7 @@ from credyt_mcp.domain.fields import (
     has_more_decimals,
 )
 from credyt_mcp.domain.money import EXACT, Asset, within_range
-from credyt_mcp.domain.periods import period_start
+from credyt_mcp.domain.periods import period_start_micros
 from credyt_mcp.errors import InvalidRequest
 
 
@@ -59,11 +58,12 @@ class Unpriced(NamedTuple):
 
 
 class CounterKey(NamedTuple):
-    """Names a running count within a customer and product, whatever the version."""
+    """Names a running count within a customer and product, whatever the version. The period's start
+    is in microseconds since 1970."""
 
     price_name: str
     dimensions: str
-    period_start: datetime
+    period_start: int
 
 
 class FeeOption(NamedTuple):
@@ -104,7 +104,7 @@ def measure(price: UsagePrice, data: Mapping[str, object]) -> Usage | Unpriced:
         volume = _volume(price.volume_field, data[price.volume_field])
     texts = {key: dimension_text(data.get(key)) for key in price.dimension_keys}
     entries = tuple(_find_entry(tables, texts) for tables in price.pricing)
-    if all(entry is None for entry in entries):
+    if entries.count(None) == len(entries):
         seen = ", ".join(
             f"{key}={text!r:.60}" if text is not None else f"no {key}"
             for key, text in texts.items()
@@ -116,13 +116,13 @@ def measure(price: UsagePrice, data: Mapping[str, object]) -> Usage | Unpriced:
     return Usage(Counts(ONE, ZERO if volume is None else volume), volume, entries)
 
 
-def counter_key(price: UsagePrice, usage: Usage, occurred_at: datetime) -> CounterKey | None:
+def counter_key(price: UsagePrice, usage: Usage, occurred_at: int) -> CounterKey | None:
     """The running count this usage adds to; None when each event stands alone."""
     entry = usage.entries[0]
     if price.period is None or entry is None:
         return None
     counter = price.pricing[0].entries[entry].counter
-    return CounterKey(price.name, counter, period_start(price.period, occurred_at))
+    return CounterKey(price.name, counter, period_start_micros(price.period, occurred_at))
 
 
 def quote(price: UsagePrice, usage: Usage, before: Counts = NO_COUNTS) -> Quote:
@@ -131,39 +131,27 @@ def quote(price: UsagePrice, usage: Usage, before: Counts = NO_COUNTS) -> Quote:
     Raises AmountOutOfRange when a fee does not fit its asset.
     """
     counting = price.period is not None
-    after = _add(before, usage.counts) if counting else usage.counts
     field = "amount" if price.volume_field is None else f"data.{price.volume_field}"
     options = []
-    for tables, entry in zip(price.pricing, usage.entries, strict=True):
-        if entry is None:
-            continue
-        table = tables.entries[entry]
-        amount = whole_units(cumulative(table, after), tables.asset)
-        if counting:
-            amount -= whole_units(cumulative(table, before), tables.asset)
-        reached = tier_reached(table, after)
-        amount = within_range(_clamp(amount, table.tiers[reached]), tables.asset, field)
-        options.append(FeeOption(tables.asset, amount, entry, reached))
+    with localcontext(EXACT):
+        after = _add(before, usage.counts) if counting else usage.counts
+        for tables, entry in zip(price.pricing, usage.entries, strict=True):
+            if entry is None:
+                continue
+            table = tables.entries[entry]
+            total, reached = _total(table, after)
+            amount = whole_units(total, tables.asset)
+            if counting:
+                amount -= whole_units(_total(table, before)[0], tables.asset)
+            amount = within_range(_clamp(amount, table.tiers[reached]), tables.asset, field)
+            options.append(FeeOption(tables.asset, amount, entry, reached))
     return Quote(tuple(options), after if counting else None)
 
 
 def cumulative(table: RateTable, counts: Counts) -> Decimal:
     """P: what `counts` costs in all when it starts from nothing, before rounding and clamps."""
     with localcontext(EXACT):
-        quantity = _quantity(table, counts)
-        total = table.other_rate * (counts.volume if table.counts_units else counts.units)
-        if quantity:
-            tier = table.tiers[bisect_left(table.bounds, quantity)]
-            total += tier.base + tier.rate * (quantity - tier.lower)
-        return total if table.divisor == ONE else total / table.divisor
-
-
-def tier_reached(table: RateTable, counts: Counts) -> int:
-    """Index of the value that a running count of `counts` has reached; `up_to` is inclusive."""
-    if not table.bounds:
-        return 0
-    with localcontext(EXACT):
-        return bisect_left(table.bounds, _quantity(table, counts))
+        return _total(table, counts)[0]
 
 
 def describe(price: UsagePrice, asset: str, entry: int, value: int) -> FeeTerms:
@@ -182,11 +170,17 @@ def describe(price: UsagePrice, asset: str, entry: int, value: int) -> FeeTerms:
     raise KeyError(asset)
 
 
-def _quantity(table: RateTable, counts: Counts) -> Decimal:
+def _total(table: RateTable, counts: Counts) -> tuple[Decimal, int]:
+    """P, and the index of the value reached (`up_to` is inclusive). In the context EXACT."""
     quantity = counts.units if table.counts_units else counts.volume
-    if table.package is None:
-        return quantity
-    return (quantity / table.package).to_integral_value(ROUND_CEILING)
+    if table.package is not None:
+        quantity = (quantity / table.package).to_integral_value(ROUND_CEILING)
+    total = table.other_rate * (counts.volume if table.counts_units else counts.units)
+    reached = bisect_left(table.bounds, quantity)
+    if quantity:
+        tier = table.tiers[reached]
+        total += tier.base + tier.rate * (quantity - tier.lower)
+    return total if table.divisor == ONE else total / table.divisor, reached
 
 
 def _clamp(amount: int, tier: Tier) -> int:
@@ -198,7 +192,7 @@ def _clamp(amount: int, tier: Tier) -> int:
 
 
 def _add(one: Counts, other: Counts) -> Counts:
-    return Counts(EXACT.add(one.units, other.units), EXACT.add(one.volume, other.volume))
+    return Counts(one.units + other.units, one.volume + other.volume)
 
 
 def _volume(field: str, value: object) -> Decimal:
@@ -213,7 +207,7 @@ def _volume(field: str, value: object) -> Decimal:
         raise InvalidRequest(f"data.{field}", "must not be negative")
     if volume >= QUANTITY_LIMIT:
         raise InvalidRequest(f"data.{field}", "must be less than 1000000000000000")
-    if has_more_decimals(volume, QUANTITY_DECIMALS):
+    if isinstance(value, Decimal) and has_more_decimals(volume, QUANTITY_DECIMALS):
         raise InvalidRequest(f"data.{field}", f"must have at most {QUANTITY_DECIMALS} decimals")
     return volume.copy_abs()  # turns -0 into 0
 
@@ -224,7 +218,7 @@ def _find_entry(tables: AssetTables, texts: Mapping[str, str | None]) -> int | N
     for keys, entries in tables.lookup:
         if found is not None and len(keys) < matched:
             break
-        entry = entries.get(tuple(texts[key] for key in keys))
+        entry = entries.get(tuple(map(texts.get, keys)))
         if entry is not None and (found is None or entry < found):
             found, matched = entry, len(keys)
     return found

@@ -7,20 +7,12 @@ turn negative. A request's events go through together or not at all.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from credyt_mcp import ids
-from credyt_mcp.clock import from_micros, to_micros
-from credyt_mcp.domain.book import (
-    Authorization,
-    Book,
-    Count,
-    Customer,
-    CustomerRef,
-    Event,
-    RateCard,
-)
+from credyt_mcp.clock import from_micros
+from credyt_mcp.domain.book import Authorization, Book, Customer, CustomerRef, Event
 from credyt_mcp.domain.compiled_prices import UsagePrice
 from credyt_mcp.domain.earnings import (
     Earned,
@@ -35,18 +27,8 @@ from credyt_mcp.domain.earnings import (
 from credyt_mcp.domain.grants import DEFAULT_PRIORITY, Grant
 from credyt_mcp.domain.holds import begin_capture, end_capture, must_cover
 from credyt_mcp.domain.ledger import Account, move
-from credyt_mcp.domain.metering import matching
-from credyt_mcp.domain.pricing import (
-    NO_COUNTS,
-    CounterKey,
-    Counts,
-    FeeOption,
-    Unpriced,
-    Usage,
-    counter_key,
-    measure,
-    quote,
-)
+from credyt_mcp.domain.metering import Metered, meter
+from credyt_mcp.domain.pricing import NO_COUNTS, Counts, FeeOption, Unpriced, quote
 from credyt_mcp.errors import IdReused, InvalidRequest, OutsideWindow, UnknownReference
 
 
@@ -68,35 +50,39 @@ class StoredFee(NamedTuple):
         return face_value(self.asset, self.amount, self.earned)
 
 
-WHEN_BOOKED = -(2**63)
-"""As `occurred_at`: the moment at which it is booked, for an event that does not say one."""
-
-
-@dataclass(frozen=True)
+@dataclass(eq=False, slots=True)
 class UsageEvent:
-    """One thing that happened in the app, under the app's own id for it."""
+    """One thing that happened in the app, under the app's own id for it; `key` stands for that id
+    in an index. Never changed once made."""
 
     id: str
     event_type: str
-    occurred_at: int
+    occurred_at: int | None
+    """None: the moment at which it is booked."""
+
     subject: str | None = None
     description: str | None = None
     data: dict[str, Any] | None = None
     costs: list[Any] | None = None
     authorization_id: str | None = None
     final: bool = True
+    key: bytes = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.key = ids.client_key(self.id)
+
+    def moment(self, book: Book) -> int:
+        return book.now if self.occurred_at is None else self.occurred_at
 
 
-@dataclass(frozen=True)
-class EventOutcome:
+class EventOutcome(NamedTuple):
     event: Event
     duplicate: bool
     warnings: list[str]
     captured: Authorization | None = None
 
 
-@dataclass(frozen=True)
-class UsageRecorded:
+class UsageRecorded(NamedTuple):
     customer: Customer
     outcomes: list[EventOutcome]
 
@@ -118,21 +104,22 @@ class RecordUsage:
 
     @property
     def keys(self) -> list[tuple[int, bytes]]:
-        return [(self.ref.tenant_id, ids.client_key(event.id)) for event in self.events]
+        return [(self.ref.tenant_id, event.key) for event in self.events]
 
     @property
     def authorization_keys(self) -> list[tuple[int, bytes]]:
         named = [event.authorization_id for event in self.events if event.authorization_id]
         return [(self.ref.tenant_id, ids.client_key(name)) for name in named]
 
-    def priced_events(self, now: int) -> list[UsageEvent]:
-        return [occurring(event, now) for event in self.events]
+    @property
+    def priced_events(self) -> tuple[UsageEvent, ...]:
+        return self.events
 
     def decide(self, book: Book) -> UsageRecorded:
         customer = book.customer(self.ref)
         last_use = {event.authorization_id: index for index, event in enumerate(self.events)}
         outcomes = []
-        for index, event in enumerate(self.priced_events(book.now)):
+        for index, event in enumerate(self.events):
             final = event.final and index == last_use[event.authorization_id]
             try:
                 outcomes.append(self._record(book, customer, event, final))
@@ -143,8 +130,7 @@ class RecordUsage:
     def _record(
         self, book: Book, customer: Customer, event: UsageEvent, final: bool
     ) -> EventOutcome:
-        key = ids.client_key(event.id)
-        known = book.events.get((customer.tenant_id, key))
+        known = book.events.get((customer.tenant_id, event.key))
         if known is not None:
             # occurred_at may differ: a client that stamps each try anew still means one event.
             same = (known.customer_id, known.event_type, known.data or {}) == (
@@ -155,14 +141,15 @@ class RecordUsage:
             if not same:
                 raise IdReused(f"event id '{event.id}' was already used for other usage")
             return EventOutcome(known, duplicate=True, warnings=[])
-        self._check_window(event, book.now)
+        occurred_at = event.moment(book)
+        self._check_window(occurred_at, book.now)
         row = Event(
             tenant_id=customer.tenant_id,
-            key=key,
+            key=event.key,
             client_id=None if ids.is_uuid_key(event.id) else event.id,
             customer_id=customer.id,
             event_type=event.event_type,
-            occurred_at=event.occurred_at,
+            occurred_at=occurred_at,
             recorded_at=book.now,
             subject=event.subject,
             description=event.description,
@@ -202,28 +189,14 @@ class RecordUsage:
             )
         return found
 
-    def _check_window(self, event: UsageEvent, now: int) -> None:
+    def _check_window(self, occurred_at: int, now: int) -> None:
         oldest, newest = now - self.max_age, now + self.max_ahead
-        if event.occurred_at < oldest:
+        if occurred_at < oldest:
             limit = from_micros(oldest).isoformat(timespec="seconds")
             raise OutsideWindow("occurred_at", f"must not be before {limit}")
-        if event.occurred_at > newest:
+        if occurred_at > newest:
             limit = from_micros(newest).isoformat(timespec="seconds")
             raise OutsideWindow("occurred_at", f"must not be after {limit}")
-
-
-def occurring(event: UsageEvent, now: int) -> UsageEvent:
-    """The event with the moment it has when it is booked at `now`."""
-    return replace(event, occurred_at=now) if event.occurred_at == WHEN_BOOKED else event
-
-
-def prices_in_force(customer: Customer, event: UsageEvent) -> Iterator[tuple[RateCard, UsagePrice]]:
-    """Usage prices for the event's type, of the versions in force when it occurred."""
-    for subscribed in customer.versions:
-        starts, ends = subscribed.from_at, subscribed.until_at
-        if starts <= event.occurred_at and (ends is None or event.occurred_at < ends):
-            for price in matching(subscribed.rate_card.prices, event.event_type):
-                yield subscribed.rate_card, price
 
 
 def no_price_warning(event_type: str, known: Iterable[str]) -> str:
@@ -240,7 +213,7 @@ class Priced(NamedTuple):
 
     fees: list[tuple[Account, StoredFee]]
     owed: dict[Account, int]
-    counts: dict[bytes, Count]
+    counts: dict[bytes, Counts]
     warnings: list[str]
 
 
@@ -252,19 +225,15 @@ def estimate(
     return {account: max(0, units) for account, units in priced.owed.items()}, priced.warnings
 
 
-def counter_keys(customer: Customer, event: UsageEvent) -> Iterator[bytes]:
-    """The running counts that pricing the event will need."""
-    for card, price in prices_in_force(customer, event):
-        if price.period is None:
-            continue
-        try:
-            usage = measure(price, event.data or {})
-        except InvalidRequest:
-            continue  # `decide` refuses it
-        if isinstance(usage, Usage):
-            key = counter_key(price, usage, from_micros(event.occurred_at))
-            if key is not None:
-                yield _count_key(card, key)
+def metered(book: Book, customer: Customer, event: UsageEvent) -> list[Metered]:
+    """The event's usage by each price in force, worked out once a batch unless the versions
+    change. Raises InvalidRequest for an unusable volume."""
+    versions, usages = book.metered.get(event, (None, []))
+    if versions is not customer.versions:
+        versions = customer.versions
+        usages = meter(versions, event.event_type, event.moment(book), event.data or {})
+        book.metered[event] = versions, usages
+    return usages
 
 
 def price_event(
@@ -276,40 +245,25 @@ def price_event(
     """
     priced = Priced([], {}, {}, [])
     reserved = {leg.account for leg in held.legs} if held is not None else set()
-    for card, price in prices_in_force(customer, event):
-        usage = measure(price, event.data or {})
+    for price, usage, count_key in metered(book, customer, event):
         if isinstance(usage, Unpriced):
             priced.warnings.append(usage.warning)
             continue
-        options = _quoted(customer, card, price, usage, event, priced.counts)
+        before = NO_COUNTS
+        if count_key is not None:
+            before = priced.counts.get(count_key) or customer.counts.get(count_key, NO_COUNTS)
+        options, after = quote(price, usage, before)
+        if count_key is not None and after is not None:
+            priced.counts[count_key] = after
         account, option = _choose(book, customer, price, options, priced.owed, reserved)
         priced.owed[account] = priced.owed.get(account, 0) + option.amount
         volume, entry, value = usage.input_volume, option.entry, option.value
         fee = StoredFee(price.key, option.asset.code, option.amount, volume, entry, value)
         priced.fees.append((account, fee))
     if not priced.fees and not priced.warnings:
-        known = _priced_types(customer, event)
-        priced.warnings.append(no_price_warning(event.event_type, known))
+        types = _priced_types(customer, event.moment(book))
+        priced.warnings.append(no_price_warning(event.event_type, types))
     return priced
-
-
-def _quoted(
-    customer: Customer,
-    card: RateCard,
-    price: UsagePrice,
-    usage: Usage,
-    event: UsageEvent,
-    counts: dict[bytes, Count],
-) -> tuple[FeeOption, ...]:
-    counter = counter_key(price, usage, from_micros(event.occurred_at))
-    if counter is None:
-        return quote(price, usage).options
-    key = _count_key(card, counter)
-    count = counts.get(key) or customer.counts.get(key)
-    quoted = quote(price, usage, NO_COUNTS if count is None else Counts(*count))
-    if quoted.after is not None:
-        counts[key] = Count(*quoted.after)
-    return quoted.options
 
 
 def _choose(
@@ -401,17 +355,7 @@ def _post_fee(book: Book, row: Event, account: Account, units: int) -> None:
     row.grants.append((account, grant))
 
 
-def _priced_types(customer: Customer, event: UsageEvent) -> Iterator[str]:
+def _priced_types(customer: Customer, occurred_at: int) -> Iterator[str]:
     for subscribed in customer.versions:
-        if subscribed.from_at <= event.occurred_at:
+        if subscribed.from_at <= occurred_at:
             yield from (price.event_type for price in subscribed.rate_card.prices)
-
-
-def _count_key(card: RateCard, counter: CounterKey) -> bytes:
-    """A running count belongs to the price's name within its product, so versions share it."""
-    return ids.text_key(
-        str(card.product_id),
-        counter.price_name,
-        counter.dimensions,
-        str(to_micros(counter.period_start)),
-    )

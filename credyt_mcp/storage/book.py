@@ -13,11 +13,13 @@ from typing import Any, Protocol
 
 from credyt_mcp.domain.assets import currency
 from credyt_mcp.domain.authorizations import Authorize, BringUpToDate
-from credyt_mcp.domain.book import Book, Count, Customer, CustomerRef, Event, SubscribedVersion
+from credyt_mcp.domain.book import Book, Customer, CustomerRef, Event, SubscribedVersion
 from credyt_mcp.domain.ledger import BUSINESS, Account, AccountKind
 from credyt_mcp.domain.money import Asset
+from credyt_mcp.domain.pricing import Counts
 from credyt_mcp.domain.transfers import SettleTopUp
-from credyt_mcp.domain.usage import RecordUsage, counter_keys
+from credyt_mcp.domain.usage import RecordUsage, metered
+from credyt_mcp.errors import InvalidRequest
 from credyt_mcp.ids import client_key
 from credyt_mcp.storage import ledger_tables, tables
 from credyt_mcp.storage.book_rows import (
@@ -260,14 +262,19 @@ class BookStore:
         wanted: dict[tuple[int, int, bytes], Customer] = {}
         for command in commands:
             customer = book.customers.get(command.ref)
-            if customer is not None and isinstance(command, RecordUsage | Authorize):
-                for event in command.priced_events(book.now):
-                    for key in counter_keys(customer, event):
-                        if key not in customer.counts:
-                            wanted[customer.tenant_id, customer.id, key] = customer
+            if customer is None or not isinstance(command, RecordUsage | Authorize):
+                continue
+            for event in command.priced_events:
+                try:
+                    usages = metered(book, customer, event)
+                except InvalidRequest:
+                    continue  # `decide` refuses it
+                for usage in usages:
+                    if usage.count_key is not None and usage.count_key not in customer.counts:
+                        wanted[customer.tenant_id, customer.id, usage.count_key] = customer
         for row in self._find(COUNTERS, ("tenant_id", "customer_id", "key"), sorted(wanted)):
             owner = wanted[row["tenant_id"], row["customer_id"], row["key"]]
-            owner.counts[row["key"]] = Count(Decimal(row["units"]), Decimal(row["volume"]))
+            owner.counts[row["key"]] = Counts(Decimal(row["units"]), Decimal(row["volume"]))
             book.stored_counts.add((row["tenant_id"], row["customer_id"], row["key"]))
 
     def _save_accounts(self, book: Book) -> None:

@@ -14,7 +14,7 @@ from credyt_mcp.domain.assets import currency
 from credyt_mcp.domain.authorizations import Authorize, Authorized, CaptureAmount, Extend, Release
 from credyt_mcp.domain.book import Authorization, CustomerRef
 from credyt_mcp.domain.money import Asset, from_units, to_units
-from credyt_mcp.domain.usage import WHEN_BOOKED, UsageEvent
+from credyt_mcp.domain.usage import UsageEvent
 from credyt_mcp.errors import InvalidRequest, NotFound, UnknownReference
 from credyt_mcp.ids import new_id
 from credyt_mcp.storage import assets, authorizations
@@ -308,7 +308,7 @@ def _moment(authorization: Authorization) -> datetime | None:
 def _estimated(command: AuthorizeUsage) -> UsageEvent | None:
     if command.event_type is None:
         return None
-    return UsageEvent(command.id, command.event_type, WHEN_BOOKED, data=command.data)
+    return UsageEvent(command.id, command.event_type, None, data=command.data)
 
 
 async def _amount(billing: Billing, command: AuthorizeUsage) -> _Priced:

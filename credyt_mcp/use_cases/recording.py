@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from credyt_mcp.clock import DAY, SECOND, to_micros
 from credyt_mcp.domain.book import CustomerRef
-from credyt_mcp.domain.usage import WHEN_BOOKED, RecordUsage, UsageEvent, UsageRecorded
+from credyt_mcp.domain.usage import RecordUsage, UsageEvent, UsageRecorded
 from credyt_mcp.use_cases.context import Billing
 from credyt_mcp.use_cases.event_costs import stored_costs
 from credyt_mcp.use_cases.usage_fields import UsageEventFields
@@ -25,7 +25,7 @@ async def record(
         UsageEvent(
             id=event.id,
             event_type=event.event_type,
-            occurred_at=WHEN_BOOKED if event.occurred_at is None else to_micros(event.occurred_at),
+            occurred_at=None if event.occurred_at is None else to_micros(event.occurred_at),
             subject=event.subject,
             description=event.description,
             data=event.data,

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, WithJsonSchema
 
+from credyt_mcp.clock import to_micros
 from credyt_mcp.domain.assets import plain
 from credyt_mcp.domain.compiled_prices import UsagePrice
 from credyt_mcp.domain.metering import matching
@@ -125,7 +126,7 @@ def _price_event(
         if isinstance(usage, Unpriced):
             warnings.append(f"Event type '{event.event_type}': {usage.warning}")
             continue
-        counter = counter_key(price, usage, occurred_at)
+        counter = counter_key(price, usage, to_micros(occurred_at))
         if counter is None:
             quoted = quote(price, usage)
         else:

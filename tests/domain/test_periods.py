@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from credyt_mcp.domain.periods import LIFETIME_START, period_start
+from credyt_mcp.clock import to_micros
+from credyt_mcp.domain.periods import LIFETIME_START, period_start, period_start_micros
 from credyt_mcp.domain.prices import Period
 
 MONTHS: dict[Period, int] = {"monthly": 1, "quarterly": 3, "yearly": 12}
@@ -61,6 +62,14 @@ def test_a_period_holds_its_start_and_ends_where_the_next_one_starts(
 @given(moments)
 def test_a_lifetime_has_one_start(moment: datetime) -> None:
     assert period_start("lifetime", moment) == LIFETIME_START == datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@given(moments, st.sampled_from([*sorted(MONTHS), "lifetime"]))
+def test_a_period_starts_at_the_same_moment_in_microseconds(
+    moment: datetime, period: Period
+) -> None:
+    start = period_start(period, moment)
+    assert period_start_micros(period, to_micros(moment)) == to_micros(start)
 
 
 def test_a_naive_moment_is_refused() -> None:

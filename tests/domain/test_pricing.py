@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from credyt_mcp.clock import to_micros
 from credyt_mcp.domain.compiled_prices import UsagePrice
 from credyt_mcp.domain.money import from_units
 from credyt_mcp.domain.pricing import (
@@ -245,9 +246,9 @@ def test_a_count_runs_per_price_name_exact_dimensions_and_period() -> None:
     price = compiled(VIDEO, "volume", dimensions=("speed",), pricing_model="flat", **MONTHLY)
 
     def key(speed: str) -> CounterKey | None:
-        return counter_key(price, usage_of(price, {"tokens": 1, "speed": speed}), MAY)
+        return counter_key(price, usage_of(price, {"tokens": 1, "speed": speed}), to_micros(MAY))
 
-    start = datetime(2026, 5, 1, tzinfo=UTC)
+    start = to_micros(datetime(2026, 5, 1, tzinfo=UTC))
     assert key("fast") == CounterKey("Calls", '{"speed":"fast"}', start)
     assert key("glacial") == key("other") == CounterKey("Calls", "", start)
 
@@ -256,14 +257,14 @@ def test_a_count_continues_in_a_version_that_lists_its_entries_otherwise() -> No
     one = compiled(VIDEO, "volume", dimensions=("speed",), **MONTHLY)
     two = compiled(VIDEO[::-1], "volume", dimensions=("speed",), **MONTHLY)
     data = {"tokens": 1, "speed": "fast"}
-    keys = [counter_key(price, usage_of(price, data), MAY) for price in (one, two)]
+    keys = [counter_key(price, usage_of(price, data), to_micros(MAY)) for price in (one, two)]
     assert keys[0] == keys[1]
 
 
 def test_without_a_period_each_event_starts_from_nothing() -> None:
     price = compiled(TIERS, "volume", pricing_model="tiered")
     usage = usage_of(price, {"tokens": 1})
-    assert counter_key(price, usage, MAY) is None
+    assert counter_key(price, usage, to_micros(MAY)) is None
     result = quote(price, usage, counted(9, 99999))
     assert result.after is None
     assert result.options[0].amount == 10_000_000

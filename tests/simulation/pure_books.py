@@ -145,7 +145,8 @@ class Keeper:
 
     def snapshot(self) -> Any:
         """All that the book says, by value, so that any trace a command leaves is seen."""
-        said = {name: value for name, value in vars(self.book).items() if name != "_undo"}
+        aside = ("_undo", "metered")  # what was worked out of events alone may stay
+        said = {name: value for name, value in vars(self.book).items() if name not in aside}
         return _plain(said, {})
 
 
