@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import sqlite3
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import cache
+from operator import itemgetter
 from typing import Any, ClassVar
 
 import psycopg
@@ -186,22 +187,24 @@ class SqliteLaneConnection(LaneConnection):
     def insert(
         self, table: Table, rows: Sequence[dict[str, Any]], *, skip_known: bool = False
     ) -> None:
-        sql = _sqlite_insert(table, tuple(rows[0])) + (SKIP_KNOWN if skip_known else "")
-        self._connection.executemany(sql, rows)
+        columns = tuple(rows[0])
+        sql = _sqlite_insert(table, columns) + (SKIP_KNOWN if skip_known else "")
+        self._connection.executemany(sql, _values(rows, columns))
 
     def insert_returning_id(self, table: Table, row: dict[str, Any]) -> int:
         sql = f"{_sqlite_insert(table, tuple(row))} RETURNING id"
-        return int(self._connection.execute(sql, row).fetchone()[0])
+        return int(self._connection.execute(sql, tuple(row.values())).fetchone()[0])
 
     def find_or_insert_id(self, table: Table, by: tuple[str, ...], row: dict[str, Any]) -> int:
         sql = f"{_sqlite_insert(table, tuple(row))} {_unless_known(by)} RETURNING id"
-        return int(self._connection.execute(sql, row).fetchone()[0])
+        return int(self._connection.execute(sql, tuple(row.values())).fetchone()[0])
 
     def update(self, table: Table, by: tuple[str, ...], rows: Sequence[dict[str, Any]]) -> None:
-        sets = ", ".join(f"{column} = :{column}" for column in rows[0] if column not in by)
-        matches = " AND ".join(f"{column} = :{column}" for column in by)
+        changes = tuple(column for column in rows[0] if column not in by)
+        sets = ", ".join(f"{column} = ?" for column in changes)
+        matches = " AND ".join(f"{column} = ?" for column in by)
         sql = f"UPDATE {table.name} SET {sets} WHERE {matches}"  # noqa: S608 - as above
-        self._connection.executemany(sql, rows)
+        self._connection.executemany(sql, _values(rows, changes + by))
 
     def add(self, table: Table, by: tuple[str, ...], rows: Sequence[dict[str, Any]]) -> None:
         columns = tuple(rows[0])
@@ -348,7 +351,12 @@ class PostgresLaneConnection(LaneConnection):
 @cache
 def _sqlite_insert(table: Table, columns: tuple[str, ...]) -> str:
     names = ", ".join(columns)
-    return f"INSERT INTO {table.name} ({names}) VALUES ({', '.join(f':{c}' for c in columns)})"  # noqa: S608 - as above
+    return f"INSERT INTO {table.name} ({names}) VALUES ({', '.join('?' * len(columns))})"  # noqa: S608 - as above
+
+
+def _values(rows: Sequence[dict[str, Any]], columns: tuple[str, ...]) -> Iterable[tuple[Any, ...]]:
+    """By place, which SQLite binds faster than by name."""
+    return map(itemgetter(*columns), rows)
 
 
 def _unless_known(by: tuple[str, ...]) -> str:
