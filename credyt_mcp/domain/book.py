@@ -167,7 +167,7 @@ class Book:
 
     def touch(self, row: Any) -> None:
         """Call before changing an account, grant or top-up, so that it is written, or undone."""
-        before, known = dict(row.__dict__), id(row) in self.changed
+        before, known = row.__dict__.copy(), id(row) in self.changed
         self.changed[id(row)] = row
         self._undo.append(lambda: row.__dict__.update(before))
         if not known:

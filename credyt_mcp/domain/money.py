@@ -72,12 +72,7 @@ def within_range(units: int, asset: Asset, field: str = "amount") -> int:
 
 def from_units(units: int, asset: Asset) -> Decimal:
     """The decimal value of `units`, without trailing zeros: 998500000000 USD nanos → 998.5."""
-    sign, digits = (1, str(-units)) if units < 0 else (0, str(units))
-    exponent = -asset.scale
-    stripped = digits.rstrip("0")
-    if not stripped:
-        return Decimal(0)
-    exponent += len(digits) - len(stripped)
-    if exponent > 0:
-        stripped, exponent = stripped + "0" * exponent, 0
-    return Decimal((sign, tuple(map(int, stripped)), exponent))
+    one = 10**asset.scale
+    if units % one == 0:
+        return Decimal(units // one)
+    return Decimal(units).scaleb(-asset.scale, EXACT).normalize(EXACT)

@@ -13,13 +13,15 @@ from credyt_mcp.use_cases import events
 
 router = APIRouter(prefix="/events", tags=["events"], route_class=ExactRoute)
 
+NO_CONTENT = Response(status_code=204)
+
 HOT_ROUTES = (
     HotRoute(
         "/events",
         events.submit_events,
         events.SubmitEvents,
         events.SubmitEvents,
-        lambda _: Response(status_code=204),
+        lambda _: NO_CONTENT,
         {204: "Recorded; a known id is billed once"},
     ),
 )
