@@ -327,7 +327,7 @@ def _tell_of_no_fee(book: Book, customer: Customer, event: UsageEvent, warnings:
         customer.tenant_id,
         customer.id,
         details,
-        at=event.occurred_at,
+        at=event.moment(book),
         once=once,
     )
 
