@@ -10,18 +10,24 @@ import sqlite3
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from functools import cache
 from operator import itemgetter
 from typing import Any, ClassVar
 
 import psycopg
 from psycopg.rows import tuple_row
-from sqlalchemy import Dialect, Table
-from sqlalchemy.dialects.postgresql.base import PGDialect
+from sqlalchemy import Table
 from sqlalchemy.engine import URL
 from sqlmodel import SQLModel
 
 from credyt_mcp import exact_json
+from credyt_mcp.storage.lane_statements import (
+    or_add,
+    postgres_find,
+    postgres_insert,
+    postgres_update,
+    sqlite_insert,
+    unless_known,
+)
 
 SQLITE_PRAGMAS = (
     "PRAGMA journal_mode=WAL",
@@ -188,15 +194,15 @@ class SqliteLaneConnection(LaneConnection):
         self, table: Table, rows: Sequence[dict[str, Any]], *, skip_known: bool = False
     ) -> None:
         columns = tuple(rows[0])
-        sql = _sqlite_insert(table, columns) + (SKIP_KNOWN if skip_known else "")
+        sql = sqlite_insert(table, columns) + (SKIP_KNOWN if skip_known else "")
         self._connection.executemany(sql, _values(rows, columns))
 
     def insert_returning_id(self, table: Table, row: dict[str, Any]) -> int:
-        sql = f"{_sqlite_insert(table, tuple(row))} RETURNING id"
+        sql = f"{sqlite_insert(table, tuple(row))} RETURNING id"
         return int(self._connection.execute(sql, tuple(row.values())).fetchone()[0])
 
     def find_or_insert_id(self, table: Table, by: tuple[str, ...], row: dict[str, Any]) -> int:
-        sql = f"{_sqlite_insert(table, tuple(row))} {_unless_known(by)} RETURNING id"
+        sql = f"{sqlite_insert(table, tuple(row))} {unless_known(by)} RETURNING id"
         return int(self._connection.execute(sql, tuple(row.values())).fetchone()[0])
 
     def update(self, table: Table, by: tuple[str, ...], rows: Sequence[dict[str, Any]]) -> None:
@@ -208,8 +214,8 @@ class SqliteLaneConnection(LaneConnection):
 
     def add(self, table: Table, by: tuple[str, ...], rows: Sequence[dict[str, Any]]) -> None:
         columns = tuple(rows[0])
-        sql = f"{_sqlite_insert(table, columns)} {_or_add(table, by, columns)}"
-        self._connection.executemany(sql, rows)
+        sql = f"{sqlite_insert(table, columns)} {or_add(table, by, columns)}"
+        self._connection.executemany(sql, _values(rows, columns))
 
     def next_ids(self, count: int) -> list[int]:
         # All the lane's rows share one sequence, so the newest id is the largest of these. The
@@ -297,7 +303,7 @@ class PostgresLaneConnection(LaneConnection):
     ) -> list[dict[str, Any]]:
         columns = (*by, at_most) if at_most else by
         rows = [dict(zip(columns, key, strict=True)) for key in keys]
-        return self._run(_postgres_find(table, by, where, at_most), rows).fetchall()
+        return self._run(postgres_find(table, by, where, at_most), rows).fetchall()
 
     def lock_customers(self, ids: Sequence[int]) -> None:
         self._connection.execute(
@@ -308,22 +314,22 @@ class PostgresLaneConnection(LaneConnection):
     def insert(
         self, table: Table, rows: Sequence[dict[str, Any]], *, skip_known: bool = False
     ) -> None:
-        sql = _postgres_insert(table, tuple(rows[0])) + (SKIP_KNOWN if skip_known else "")
+        sql = postgres_insert(table, tuple(rows[0])) + (SKIP_KNOWN if skip_known else "")
         self._run(sql, rows)
 
     def insert_returning_id(self, table: Table, row: dict[str, Any]) -> int:
-        return self._id_from(f"{_postgres_insert(table, tuple(row))} RETURNING id", row)
+        return self._id_from(f"{postgres_insert(table, tuple(row))} RETURNING id", row)
 
     def find_or_insert_id(self, table: Table, by: tuple[str, ...], row: dict[str, Any]) -> int:
-        insert = _postgres_insert(table, tuple(row))
-        return self._id_from(f"{insert} {_unless_known(by)} RETURNING id", row)
+        insert = postgres_insert(table, tuple(row))
+        return self._id_from(f"{insert} {unless_known(by)} RETURNING id", row)
 
     def update(self, table: Table, by: tuple[str, ...], rows: Sequence[dict[str, Any]]) -> None:
-        self._run(_postgres_update(table, by, tuple(rows[0])), rows)
+        self._run(postgres_update(table, by, tuple(rows[0])), rows)
 
     def add(self, table: Table, by: tuple[str, ...], rows: Sequence[dict[str, Any]]) -> None:
         columns = tuple(rows[0])
-        sql = f"{_postgres_insert(table, columns)} {_or_add(table, by, columns)}"
+        sql = f"{postgres_insert(table, columns)} {or_add(table, by, columns)}"
         self._run(sql, rows)
 
     def next_ids(self, count: int) -> list[int]:
@@ -348,59 +354,9 @@ class PostgresLaneConnection(LaneConnection):
         return self._connection.execute(sql.encode(), (document,), prepare=True)
 
 
-@cache
-def _sqlite_insert(table: Table, columns: tuple[str, ...]) -> str:
-    names = ", ".join(columns)
-    return f"INSERT INTO {table.name} ({names}) VALUES ({', '.join('?' * len(columns))})"  # noqa: S608 - as above
-
-
 def _values(rows: Sequence[dict[str, Any]], columns: tuple[str, ...]) -> Iterable[tuple[Any, ...]]:
     """By place, which SQLite binds faster than by name."""
     return map(itemgetter(*columns), rows)
-
-
-def _unless_known(by: tuple[str, ...]) -> str:
-    # An update that changes nothing, because DO NOTHING would return no row.
-    return f"ON CONFLICT ({', '.join(by)}) DO UPDATE SET {by[0]} = excluded.{by[0]}"
-
-
-@cache
-def _or_add(table: Table, by: tuple[str, ...], columns: tuple[str, ...]) -> str:
-    sums = ", ".join(f"{c} = {table.name}.{c} + excluded.{c}" for c in columns if c not in by)
-    return f"ON CONFLICT ({', '.join(by)}) DO UPDATE SET {sums}"
-
-
-@cache
-def _recordset(table: Table, columns: tuple[str, ...]) -> str:
-    dialect: Dialect = PGDialect()  # type: ignore[no-untyped-call]
-    types = ", ".join(f"{c} {table.c[c].type.compile(dialect=dialect)}" for c in columns)
-    return f"json_to_recordset(%s::json) AS given({types})"
-
-
-@cache
-def _postgres_find(table: Table, by: tuple[str, ...], where: str, at_most: str) -> str:
-    matches = " AND ".join(f"{table.name}.{column} = given.{column}" for column in by)
-    narrower = where and f" AND {where}"
-    if at_most:
-        narrower += f" AND {table.name}.{at_most} <= given.{at_most}"
-    columns = (*by, at_most) if at_most else by
-    return (
-        f"SELECT found.* FROM {_recordset(table, columns)} CROSS JOIN LATERAL "  # noqa: S608 - as above
-        f"(SELECT * FROM {table.name} WHERE {matches}{narrower} OFFSET 0) found"
-    )
-
-
-@cache
-def _postgres_insert(table: Table, columns: tuple[str, ...]) -> str:
-    names = ", ".join(columns)
-    return f"INSERT INTO {table.name} ({names}) SELECT {names} FROM {_recordset(table, columns)}"  # noqa: S608 - as above
-
-
-@cache
-def _postgres_update(table: Table, by: tuple[str, ...], columns: tuple[str, ...]) -> str:
-    sets = ", ".join(f"{c} = given.{c}" for c in columns if c not in by)
-    matches = " AND ".join(f"{table.name}.{c} = given.{c}" for c in by)
-    return f"UPDATE {table.name} SET {sets} FROM {_recordset(table, columns)} WHERE {matches}"  # noqa: S608 - as above
 
 
 def _as_json(row: dict[str, Any]) -> dict[str, Any]:

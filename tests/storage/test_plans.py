@@ -14,8 +14,8 @@ from credyt_mcp.storage.database import Database
 from credyt_mcp.storage.lane_connection import (
     PostgresLaneConnection,
     _as_json,
-    _postgres_find,
 )
+from credyt_mcp.storage.lane_statements import postgres_find
 
 LOOK_UPS: list[tuple[Any, tuple[str, ...], dict[str, Any], str]] = [
     (book.EVENTS, ("tenant_id", "key"), {"tenant_id": 1, "key": b"k"}, "events_tenant_id_key_key"),
@@ -44,7 +44,7 @@ def test_a_repeat_check_uses_its_unique_index(
     database = Database(database_url)
     with closing(database), closing(database.lane_connection()) as connection:
         assert isinstance(connection, PostgresLaneConnection)
-        plan = _plan(connection._connection, _postgres_find(table, by, "", ""), key)
+        plan = _plan(connection._connection, postgres_find(table, by, "", ""), key)
     assert f"using {index}" in plan.lower(), plan
     assert all(f"{column} = " in plan.split("Index Cond")[1] for column in by), plan
 
