@@ -12,6 +12,8 @@ LEARNED = {
     "create_api_key": "key_id",
     "create_connected_account": "connected_account_id",
     "create_subscription": "subscription_id",
+    "create_webhook": "webhook_id",
+    "send_test": "webhook_event_id",
     "start_top_up": "top_up_id",
 }
 """Operations that answer an id which later paths need, and that cannot be chosen by the caller."""

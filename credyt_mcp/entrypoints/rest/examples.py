@@ -60,6 +60,9 @@ PATH_MEANINGS = {
     "vendor_id": "vendor id, or your external id",
     "connected_account_id": "connected account's id",
     "key_id": "API key's id, which is not the key",
+    "webhook_id": "destination's id",
+    "webhook_event_id": "id of the event that was sent",
+    "topic": "what the event is about, such as `subscription.activated`",
 }
 
 PATH_VALUES: dict[str, Any] = {
@@ -72,12 +75,22 @@ PATH_VALUES: dict[str, Any] = {
     "event_id": "9c2c8e3a-7f6b-4f5e-9c1f-2e6b6a4a9f21",
     "authorization_id": "job_8842",
     "vendor_id": "openai",
+    "topic": "subscription.activated",
 }
 """Values for the parts of paths that callers choose themselves."""
 
 BODIES: dict[str, dict[str, Any]] = {
     "create_connected_account": {"name": "Corner Shop", "external_id": "shop_17"},
     "create_api_key": {"name": "backend", "scopes": ["read", "money"]},
+    "create_webhook": {
+        "url": "https://app.example/webhooks/credyt",
+        "topics": ["subscription.activated", "balance.low"],
+    },
+    "update_webhook": {"topics": ["*"]},
+    "send_test": {"subscription_id": "sub_01m7ymxtj2f5vs5x5rzr5gprkx"},
+    "send_test_to": {"subscription_id": "sub_01m7ymxtj2f5vs5x5rzr5gprkx"},
+    "send_connected_test": {"subscription_id": "sub_01m7ymxtj2f5vs5x5rzr5gprkx"},
+    "send_connected_test_to": {"subscription_id": "sub_01m7ymxtj2f5vs5x5rzr5gprkx"},
     "create_asset": {
         "code": "credits",
         "name": "Credits",

@@ -55,5 +55,6 @@ def _curl(path: str, operation: dict[str, Any]) -> dict[str, str]:
     }
     filled = re.sub(r"{(\w+)}", lambda part: examples.get(part[1], part[0]), path)
     content = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
-    body = json.dumps(content["example"], indent=2, ensure_ascii=False) if content else ""
+    example = content.get("example")
+    body = "" if example is None else json.dumps(example, indent=2, ensure_ascii=False)
     return {"path": filled, "body": body}
