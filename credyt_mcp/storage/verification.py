@@ -47,7 +47,8 @@ _QUERIES = {
         WHERE running <> balance_after""",
     "live grants are not the positive part of the balance: account {}": """
         SELECT a.id FROM ledger_accounts a
-        LEFT JOIN grants g ON g.account_id = a.id AND g.booked = 1 {where} {and} a.kind = 'wallet'
+        LEFT JOIN grants g ON g.account_id = a.id AND g.booked = 1 AND g.live = 1
+        {where} {and} a.kind = 'wallet'
         GROUP BY a.id, a.balance
         HAVING COALESCE(SUM(g.remaining), 0)
             <> CASE WHEN a.balance > 0 THEN a.balance ELSE 0 END""",

@@ -56,7 +56,11 @@ COPIES: list[tuple[Any, int, dict[str, str]]] = [
             "status": f"CASE WHEN n < {CUSTOMERS} THEN 'open' ELSE 'captured' END",
         },
     ),
-    (ledger_tables.NoticeRow, ROWS, {"customer_id": CUSTOMER, "account_id": CUSTOMER}),
+    (
+        ledger_tables.NoticeRow,
+        ROWS,
+        {"public_id": "'evt_' || n", "customer_id": CUSTOMER, "account_id": CUSTOMER},
+    ),
     (ledger_tables.PeriodCounterRow, ROWS, {"key": "KEY", "customer_id": CUSTOMER}),
 ]
 BIG = {table_of(row_class).name for row_class, _, _ in COPIES}

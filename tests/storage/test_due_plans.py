@@ -19,9 +19,9 @@ INSERT INTO tenants (id, account_id, account_name, environment, clock_offset, cr
 INSERT INTO ledger_accounts (id, tenant_id, customer_id, kind, name, asset, balance, created_at)
 {numbers} SELECT i, i % 20 + 1, i, 'wallet', 'default', 'USD', 1, 0 FROM n;
 INSERT INTO grants (id, tenant_id, account_id, transaction_id, purpose, source, priority, amount,
-    remaining, booked, effective_at, expires_at, created_at)
+    remaining, live, booked, effective_at, expires_at, created_at)
 {numbers} SELECT i, i % 20 + 1, i, i, 'paid', 'top_up', 100, 100, CASE WHEN i % 500 = 0 THEN 5
-    ELSE 0 END, 1, 0, {tomorrow} + i, 0 FROM n;
+    ELSE 0 END, CASE WHEN i % 500 = 0 THEN 1 ELSE 0 END, 1, 0, {tomorrow} + i, 0 FROM n;
 INSERT INTO authorizations (id, tenant_id, key, client_id, customer_id, status, legs, request,
     details, expires_at, created_at)
 {numbers} SELECT i, i % 20 + 1, {key}, 'a' || i, i, CASE WHEN i % 500 = 0 THEN 'open'

@@ -69,7 +69,7 @@ def test_the_migrations_make_exactly_the_declared_tables(empty_url: str) -> None
     database.close()
 
 
-@pytest.mark.parametrize("older", ["0001", "0002", "0003", "0005"])
+@pytest.mark.parametrize("older", ["0001", "0002", "0003", "0005", "0008"])
 async def test_an_older_database_is_upgraded_with_its_wallets(empty_url: str, older: str) -> None:
     database = Database(empty_url)
     schema.upgrade(database, older)
