@@ -20,7 +20,18 @@ from credyt_mcp.use_cases.context import Billing
 from credyt_mcp.use_cases.key_ring import KeyRing
 
 
-def http_app(billing: Billing, keys: KeyRing) -> ASGIApp:
+class HttpApp:
+    """ASGI: MCP and the hot routes before the framework, whose `routes` are all others."""
+
+    def __init__(self, routes: FastAPI, rest: ASGIApp, mcp: ASGIApp) -> None:
+        self.routes, self._rest, self._mcp = routes, rest, mcp
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        of_mcp = scope["type"] == "http" and scope["path"] == "/mcp"
+        await (self._mcp if of_mcp else self._rest)(scope, receive, send)
+
+
+def http_app(billing: Billing, keys: KeyRing) -> HttpApp:
     """The application for a running system."""
     mcp = McpOverHttp(billing, keys)
 
@@ -58,10 +69,4 @@ def http_app(billing: Billing, keys: KeyRing) -> ASGIApp:
         text = generate_latest(lane.metrics.registry)
         return Response(text, media_type=CONTENT_TYPE_LATEST)
 
-    rest = HotFirst(app, HOT_ROUTES, billing, keys)
-
-    async def by_path(scope: Scope, receive: Receive, send: Send) -> None:
-        of_mcp = scope["type"] == "http" and scope["path"] == "/mcp"
-        await (mcp if of_mcp else rest)(scope, receive, send)
-
-    return by_path
+    return HttpApp(app, HotFirst(app, HOT_ROUTES, billing, keys), mcp)

@@ -36,13 +36,12 @@ class Server:
 async def server(system: System) -> AsyncIterator[Server]:
     """The whole application in process, with its start, which MCP over HTTP needs."""
     app = http_app(system.billing, system.keys)
-    routes: FastAPI = app._app  # type: ignore[attr-defined]
     transport = httpx.ASGITransport(app)
     async with (
-        routes.router.lifespan_context(routes),
+        app.routes.router.lifespan_context(app.routes),
         httpx.AsyncClient(transport=transport, base_url="http://test") as client,
     ):
-        yield Server(client, routes)
+        yield Server(client, app.routes)
 
 
 @pytest.fixture
