@@ -103,8 +103,11 @@ async def test_everything_due_on_the_way_happens_at_its_own_moment(call: Call) -
     expired = await call(get_authorization, authorization_id="a1")
     assert (expired.status, expired.closed_at) == ("expired", NOW + timedelta(minutes=15))
     # 11, 1 from day 30 on, 21 from day 60 on, 1 from day 90 on: it fell below 5 twice.
-    noticed = [one.created_at for one in (await call(list_notices)).items]
-    assert noticed == [NOW + 90 * DAY, NOW + 30 * DAY]
+    told: dict[str, list[Any]] = {}
+    for notice in (await call(list_notices)).items:
+        told.setdefault(notice.kind, []).append(notice.created_at)
+    assert told["balance.low"] == told["grant.expired"] == [NOW + 90 * DAY, NOW + 30 * DAY]
+    assert told["grant.expiring"] == [NOW + 83 * DAY, NOW + 23 * DAY]
     assert await balances(call) == {"default:USD": 1}
     assert (await call(verify_ledger)).ok
 
