@@ -18,6 +18,7 @@ CredytError
 │   └── TooMany          422  too_many              more events than one request may hold
 ├── TooLarge             413  too_large             the body is too large
 ├── RateLimited          429  rate_limited          this key asks too often: retry later
+├── ProviderUnavailable  503  provider_unavailable  the payment provider does not answer: retry
 ├── Overloaded           503  overloaded            the write queue is full: retry
 ├── InternalError        500  internal_error        a fault of ours; details stay in the log
 ├── Misconfigured        500  misconfigured         a setting cannot be used
@@ -179,6 +180,13 @@ class RateLimited(CredytError):
 class InternalError(CredytError):
     code, status, title = "internal_error", 500, "Something went wrong on the server"
     hint = "Retry with the same ids: nothing is done twice. If it persists, see the server's log."
+
+
+class ProviderUnavailable(CredytError):
+    """Whether the provider did what it was asked is not known; the same key asks again."""
+
+    code, status, title = "provider_unavailable", 503, "The payment provider does not answer"
+    hint = "Retry in a moment; no payment is made twice."
 
 
 class Overloaded(CredytError):

@@ -56,10 +56,21 @@ class Settings(BaseSettings):
         description="requests a second that a key may send to one process; 0 means any number",
     )
 
+    return_url_hosts: str | None = Field(
+        default=None,
+        description="hosts that payment pages may lead back to, with commas between; live "
+        "payments need them, without any a test environment allows every https host",
+    )
+
     @field_validator("top_up_expiry_days", "webhook_allow_private", mode="before")
     @classmethod
     def _empty_is_none(cls, value: object) -> object:
         return None if value == "" else value
+
+    @property
+    def allowed_hosts(self) -> frozenset[str]:
+        hosts = (self.return_url_hosts or "").split(",")
+        return frozenset(host.strip().lower() for host in hosts if host.strip())
 
     @property
     def public_address(self) -> tuple[str, int]:

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from itertools import count
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from credyt_mcp import ids
 from credyt_mcp.domain import notices
 from credyt_mcp.domain.compiled_prices import UsagePrice
 from credyt_mcp.domain.earnings import FindRate, Tallies, no_rate
@@ -27,7 +27,11 @@ from credyt_mcp.domain.ledger import (
 )
 from credyt_mcp.domain.money import Asset, within_range
 from credyt_mcp.domain.pricing import Counts
+from credyt_mcp.domain.terms import EntitlementTerms, FixedFee
 from credyt_mcp.errors import NotFound, UnknownReference
+
+if TYPE_CHECKING:  # it knows the book
+    from credyt_mcp.domain.subscriptions import Subscription
 
 
 class RateCard(NamedTuple):
@@ -38,6 +42,15 @@ class RateCard(NamedTuple):
     product_code: str
     version: int
     prices: tuple[UsagePrice, ...]
+    fees: tuple[FixedFee, ...] = ()
+    entitlements: tuple[EntitlementTerms, ...] = ()
+
+    @property
+    def accounts(self) -> list[tuple[str, Asset]]:
+        """Wallet accounts that a subscriber has from the start, by name and asset."""
+        used = [(price.account_name, one.asset) for price in self.prices for one in price.pricing]
+        used += [(fee.account_name, fee.asset) for fee in self.fees]
+        return used + [("default", granted.asset) for granted in self.entitlements]
 
 
 class SubscribedVersion(NamedTuple):
@@ -50,6 +63,8 @@ class SubscribedVersion(NamedTuple):
 
 @dataclass(eq=False)
 class Customer:
+    """`next_due_at` is when time changes one of the customer's subscriptions next."""
+
     id: int
     tenant_id: int
     public_id: str
@@ -57,6 +72,7 @@ class Customer:
     accounts: dict[tuple[str, str], Account] = field(default_factory=dict)
     counts: dict[bytes, Counts] = field(default_factory=dict)
     authorizations: list[Authorization] = field(default_factory=list)
+    next_due_at: int | None = None
 
 
 @dataclass(eq=False)
@@ -129,15 +145,22 @@ class CustomerRef(NamedTuple):
 
 
 class Book:
+    """`subscriptions` has those customers, all or none of theirs, for whom they matter now.
+    `take_id` gives a grant its id when it is needed before the grant is written."""
+
     def __init__(
         self,
         now: int,
         find_asset: Callable[[int, str], Asset | None],
         find_rate: FindRate = no_rate,
+        take_id: Callable[[], int] | None = None,
     ) -> None:
         self.now = now
         self.find_asset = find_asset
         self.find_rate = find_rate
+        self.take_id = take_id or count(1).__next__
+        self.subscriptions: dict[int, list[Subscription]] = {}
+        self.rate_cards: dict[int, RateCard] = {}
         self.customers: dict[CustomerRef, Customer] = {}
         self.business: dict[tuple[int, AccountKind, str], Account] = {}
         self.events: dict[tuple[int, bytes], Event] = {}
@@ -166,7 +189,7 @@ class Book:
         self._undo.clear()
 
     def touch(self, row: Any) -> None:
-        """Call before changing an account, grant or top-up, so that it is written, or undone."""
+        """Call before changing a row, so that it is written, or undone."""
         before, known = row.__dict__.copy(), id(row) in self.changed
         self.changed[id(row)] = row
         self._undo.append(lambda: row.__dict__.update(before))
@@ -235,7 +258,7 @@ class Book:
             grant.remaining -= share
         account.grants = [grant for grant in account.grants if grant.remaining > 0]
         entry = move(account, -units)
-        self._watch(account, -units)
+        self.watch(account, -units)
         return entry
 
     def credit(self, account: Account, grant: Grant) -> Entry:
@@ -249,7 +272,7 @@ class Book:
         grant.remaining = max(0, min(grant.amount, account.balance))
         if grant.remaining:
             account.grants = [*account.grants, grant]
-        self._watch(account, grant.amount)
+        self.watch(account, grant.amount)
         return entry
 
     def add_authorization(self, authorization: Authorization) -> None:
@@ -296,7 +319,7 @@ class Book:
         known = (one.public_id for one in self.customers.values() if one.id == customer_id)
         return next(known, "")
 
-    def _watch(self, account: Account, change: int) -> None:
+    def watch(self, account: Account, change: int) -> None:
         """Notice a balance that crosses its threshold, once until it has recovered, and one that
         this change has used up."""
         threshold, balance = account.low_threshold, account.balance
@@ -310,84 +333,3 @@ class Book:
             self.notice(
                 "balance.depleted", account.tenant_id, account.customer_id, details, account
             )
-
-    def bring_up_to_date(self, customer: Customer) -> None:
-        """Book what time did to a wallet since it was last touched: authorizations and grants that
-        expired, grants that took effect. Readers see the same at once; this writes it down."""
-        for authorization in customer.authorizations:
-            if authorization.status == "open" and authorization.expires_at <= self.now:
-                details, at = notices.authorization(authorization), authorization.expires_at
-                self.close_authorization(authorization, "expired")
-                self.notice(
-                    "authorization.expired", customer.tenant_id, customer.id, details, at=at
-                )
-        for account in customer.accounts.values():
-            due = [(grant.effective_at, 0, grant) for grant in account.grants if not grant.booked]
-            due += [
-                (grant.expires_at, 1, grant)
-                for grant in account.grants
-                if grant.expires_at is not None
-            ]
-            for moment, ends, grant in sorted(due, key=lambda item: (*item[:2], item[2].id)):
-                if moment > self.now:
-                    break
-                if ends:
-                    self._expire(customer, account, grant, moment)
-                else:
-                    self._activate(customer, account, grant, moment)
-
-    def _activate(self, customer: Customer, account: Account, grant: Grant, moment: int) -> None:
-        side: AccountKind = "promotion" if grant.purpose == "promotion" else "funding"
-        if grant.purpose == "adjustment":
-            side = "adjustment"
-        self.touch(account)
-        self.touch(grant)
-        account.grants = [other for other in account.grants if other is not grant]
-        grant.booked = True
-        entries = [
-            self.credit(account, grant),
-            move(self.business_account(account.tenant_id, side, account.asset), -grant.amount),
-        ]
-        self._note("activation", customer, account, grant, grant.amount, moment, entries)
-
-    def _expire(self, customer: Customer, account: Account, grant: Grant, moment: int) -> None:
-        remainder = grant.remaining
-        if not remainder:
-            return
-        self.touch(account)
-        self.touch(grant)
-        account.grants = [other for other in account.grants if other is not grant]
-        details = notices.grant(account, grant)
-        self.notice("grant.expired", account.tenant_id, customer.id, details, account, at=moment)
-        grant.remaining = 0
-        breakage = self.business_account(account.tenant_id, "breakage", account.asset)
-        entries = [move(account, -remainder), move(breakage, remainder)]
-        self._watch(account, -remainder)
-        self._note("expiry", customer, account, grant, -remainder, moment, entries)
-
-    def _note(
-        self,
-        kind: str,
-        customer: Customer,
-        account: Account,
-        grant: Grant,
-        amount: int,
-        moment: int,
-        entries: list[Entry],
-    ) -> None:
-        client_id = f"{kind}:{grant.id}"
-        self.record(
-            Transaction(
-                tenant_id=account.tenant_id,
-                key=ids.text_key(kind, str(grant.id)),
-                kind=kind,
-                client_id=client_id,
-                customer_id=customer.id,
-                account=account,
-                amount=amount,
-                recorded_at=self.now,
-                executed_at=moment,
-                details={"grant_id": grant.id},
-                entries=entries,
-            )
-        )

@@ -19,8 +19,16 @@ TEST_CARDS: dict[str, str | None] = {
     "4000000000000069": "Your card has expired.",
     "4000000000000127": "Your card's security code is incorrect.",
     "4000000000000119": "An error occurred while processing your card. Try again in a little bit.",
+    "4000000000000341": None,
+    "4000002500003155": None,
 }
 """Number → why it is declined; None means it is paid. Stripe's published test numbers."""
+
+WHEN_AWAY: dict[str, tuple[Literal["failed", "needs_customer"], str]] = {
+    "4000000000000341": ("failed", "The saved card was declined."),
+    "4000002500003155": ("needs_customer", "The card's bank wants the customer to confirm."),
+}
+"""Cards that pay here, but not when they are charged later and the customer is away."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +46,8 @@ class Checkout:
     failure_url: str
     created_at: datetime
     expires_at: datetime
+    save_card: bool = False
+    customer_key: str | None = None
 
     def at(self, now: datetime) -> Checkout:
         """The same page seen at `now`: open until it expires, for ever paid once paid."""
@@ -46,7 +56,44 @@ class Checkout:
         return self
 
 
+@dataclass(frozen=True)
+class CardCharge:
+    """A charge of a kept card, by the key of who asked for it."""
+
+    tenant_id: int
+    key: str
+    status: Literal["succeeded", "failed", "needs_customer"]
+    amount_minor: int
+    currency: str
+    reason: str | None = None
+
+
+def charge_card(
+    tenant_id: int, key: str, card: str | None, amount_minor: int, currency: str
+) -> CardCharge:
+    """What becomes of charging the card that is kept, None if there is none."""
+    if card is None:
+        said = "No card is saved."
+        return CardCharge(tenant_id, key, "needs_customer", amount_minor, currency, said)
+    if card in WHEN_AWAY:
+        status, reason = WHEN_AWAY[card]
+        return CardCharge(tenant_id, key, status, amount_minor, currency, reason)
+    return CardCharge(tenant_id, key, "succeeded", amount_minor, currency)
+
+
+def card_digits(card_number: str) -> str:
+    return "".join(character for character in card_number if character.isdigit())
+
+
 def decline_reason(card_number: str) -> str | None:
     """Why the card is declined, or None when it pays. Only test numbers can pay here."""
-    digits = "".join(character for character in card_number if character.isdigit())
-    return TEST_CARDS.get(digits, "Only the test card numbers below work in the sandbox.")
+    said = "Only the test card numbers below work in the sandbox."
+    return TEST_CARDS.get(card_digits(card_number), said)
+
+
+def outcome_of(number: str) -> str:
+    """What a test card does, in a sentence."""
+    declined = TEST_CARDS[number]
+    if declined is None and number in WHEN_AWAY:
+        return f"Payment succeeds. Charged again later: {WHEN_AWAY[number][1]}"
+    return declined or "Payment succeeds."

@@ -16,7 +16,7 @@ from credyt_mcp.domain.money import Asset, within_range
 from credyt_mcp.errors import LedgerBroken
 
 AccountKind = Literal[
-    "wallet", "revenue", "funding", "promotion", "adjustment", "breakage", "trading"
+    "wallet", "revenue", "funding", "promotion", "bundled", "adjustment", "breakage", "trading"
 ]
 BUSINESS = 0
 """The `customer_id` of accounts on the tenant's own side."""
@@ -70,7 +70,10 @@ class Entry(NamedTuple):
 
 @dataclass(eq=False)
 class Transaction:
-    """A balanced set of entries with what it was for. Moments are microseconds since 1970."""
+    """A balanced set of entries with what it was for. Moments are microseconds since 1970.
+
+    `account` is the customer's where there is one, else the tenant's own that gains.
+    """
 
     tenant_id: int
     kind: str

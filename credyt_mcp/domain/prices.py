@@ -262,3 +262,11 @@ def validate_price_names(prices: Iterable[UsageBasedPrice | FixedPrice]) -> None
     for name, times in Counter(price.name for price in prices).items():
         if times > 1:
             raise ValueError(f"price name {name!r} is used {times} times; give each its own name")
+
+
+def validate_entitlement_names(items: Iterable[Entitlement]) -> None:
+    """Raises ValueError when two entitlements share name and asset: by these a new version goes on
+    where the last one stopped."""
+    for (name, asset), times in Counter((item.name, item.asset) for item in items).items():
+        if times > 1:
+            raise ValueError(f"{name!r} in {asset} is granted {times} times; name each differently")

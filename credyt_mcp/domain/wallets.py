@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from credyt_mcp.domain.book import Book, Customer
 from credyt_mcp.domain.ledger import Account
+from credyt_mcp.domain.upkeep import bring_up_to_date
 
 
 def as_of(customer: Customer, now: int) -> list[Account]:
@@ -12,5 +13,5 @@ def as_of(customer: Customer, now: int) -> list[Account]:
     The very rule by which the lane books it, in a book that is thrown away: a reader cannot
     disagree with what will be written.
     """
-    Book(now, lambda _tenant, _code: None).bring_up_to_date(customer)
+    bring_up_to_date(Book(now, lambda _tenant, _code: None), customer)
     return list(customer.accounts.values())

@@ -49,7 +49,7 @@ TOPICS = {
     ),
     "subscription.payment_failed": Topic(
         "A payment of a subscription was declined; it is tried again at `next_attempt_at`, if any.",
-        (*_SUBSCRIPTION, "amount?", "currency?", "next_attempt_at?", "occurred_at"),
+        (*_SUBSCRIPTION, "amount?", "currency?", "reason?", "next_attempt_at?", "occurred_at"),
     ),
     "subscription.deactivated": Topic(
         "A subscription ended: on request, or after its last failed payment.",

@@ -11,11 +11,15 @@ from datetime import datetime
 from typing import Literal, Protocol
 
 PaymentStatus = Literal["initiated", "pending", "succeeded", "failed", "expired"]
+ChargeStatus = Literal["succeeded", "pending", "failed", "needs_customer"]
 
 
 @dataclass(frozen=True)
 class CheckoutRequest:
-    """A one-off payment; `key` makes asking twice the same as asking once."""
+    """A one-off payment; `key` makes asking twice the same as asking once.
+
+    With `save_card` the provider keeps the card, for charges of the customer `customer_key` names.
+    """
 
     key: str
     tenant_id: int
@@ -26,6 +30,8 @@ class CheckoutRequest:
     failure_url: str
     created_at: datetime
     expires_at: datetime
+    save_card: bool = False
+    customer_key: str | None = None
 
 
 @dataclass(frozen=True)
@@ -45,10 +51,43 @@ class PaymentSnapshot:
     currency: str
 
 
+@dataclass(frozen=True)
+class ChargeRequest:
+    """A charge of the saved card while the customer is away."""
+
+    key: str
+    tenant_id: int
+    customer_key: str
+    amount_minor: int
+    currency: str
+    description: str
+
+
+@dataclass(frozen=True)
+class ChargeSnapshot:
+    """What became of a charge; `needs_customer` when no card is saved, or its bank wants to hear
+    the customer. `reason` may be shown to people."""
+
+    status: ChargeStatus
+    amount_minor: int
+    currency: str
+    reason: str | None = None
+
+
 class PaymentProvider(Protocol):
+    """Every method raises ProviderUnavailable when the outcome is not known: ask again later, with
+    the same key."""
+
     name: str
 
     def create_checkout(self, request: CheckoutRequest) -> CheckoutRef: ...
 
     def fetch(self, checkout_id: str) -> PaymentSnapshot:
         """Raises NotFound for an id that is not the provider's."""
+
+    def close_checkout(self, checkout_id: str) -> PaymentSnapshot:
+        """Close a payment page that is still open; answers how it stands, which may be paid."""
+
+    def charge(self, request: ChargeRequest) -> ChargeSnapshot:
+        """Asked again under one key, answers what became of the first charge and makes no other,
+        however long ago that was."""

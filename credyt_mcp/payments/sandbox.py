@@ -9,21 +9,43 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Protocol
 
-from credyt_mcp.domain.checkouts import Checkout, decline_reason
+from credyt_mcp.domain.checkouts import (
+    CardCharge,
+    Checkout,
+    CheckoutStatus,
+    card_digits,
+    charge_card,
+    decline_reason,
+)
 from credyt_mcp.errors import NotFound, WrongState
 from credyt_mcp.ids import new_secret
-from credyt_mcp.payments.provider import CheckoutRef, CheckoutRequest, PaymentSnapshot
+from credyt_mcp.payments.provider import (
+    ChargeRequest,
+    ChargeSnapshot,
+    CheckoutRef,
+    CheckoutRequest,
+    PaymentSnapshot,
+    PaymentStatus,
+)
 
 
 class Sessions(Protocol):
-    """Where the sandbox keeps its checkouts."""
+    """Where the sandbox keeps its checkouts, cards and charges."""
 
     def add(self, checkout: Checkout) -> Checkout:
         """Store it; if one with the same reference exists, answer that one instead."""
 
     def get(self, checkout_id: str) -> Checkout | None: ...
 
-    def mark_paid(self, checkout_id: str) -> None: ...
+    def end(self, checkout_id: str, status: CheckoutStatus, card: str | None = None) -> Checkout:
+        """Close it as paid or expired if it is open, keep the card if it says so; answers how it
+        stands."""
+
+    def card(self, tenant_id: int, customer_key: str) -> str | None:
+        """Number of the card kept for a customer."""
+
+    def add_charge(self, charge: CardCharge) -> CardCharge:
+        """Store it; if there is one of the same key, answer that one instead."""
 
 
 class SandboxProvider:
@@ -49,14 +71,28 @@ class SandboxProvider:
                 failure_url=request.failure_url,
                 created_at=request.created_at,
                 expires_at=request.expires_at,
+                save_card=request.save_card,
+                customer_key=request.customer_key,
             )
         )
         return CheckoutRef(checkout.id, f"{self._public_url}/checkout/{checkout.id}")
 
     def fetch(self, checkout_id: str) -> PaymentSnapshot:
-        checkout = self.checkout(checkout_id)
-        status = {"open": "initiated", "paid": "succeeded", "expired": "expired"}[checkout.status]
-        return PaymentSnapshot(status, checkout.amount_minor, checkout.currency)  # type: ignore[arg-type]
+        return _snapshot(self.checkout(checkout_id))
+
+    def close_checkout(self, checkout_id: str) -> PaymentSnapshot:
+        if self.checkout(checkout_id).status != "open":
+            return self.fetch(checkout_id)
+        return _snapshot(self._sessions.end(checkout_id, "expired"))
+
+    def charge(self, request: ChargeRequest) -> ChargeSnapshot:
+        card = self._sessions.card(request.tenant_id, request.customer_key)
+        charge = self._sessions.add_charge(
+            charge_card(
+                request.tenant_id, request.key, card, request.amount_minor, request.currency
+            )
+        )
+        return ChargeSnapshot(charge.status, charge.amount_minor, charge.currency, charge.reason)
 
     def checkout(self, checkout_id: str) -> Checkout:
         """Raises NotFound."""
@@ -77,5 +113,14 @@ class SandboxProvider:
             return None
         reason = decline_reason(card_number)
         if reason is None:
-            self._sessions.mark_paid(checkout_id)
+            self._sessions.end(checkout_id, "paid", card_digits(card_number))
         return reason
+
+
+def _snapshot(checkout: Checkout) -> PaymentSnapshot:
+    statuses: dict[CheckoutStatus, PaymentStatus] = {
+        "open": "initiated",
+        "paid": "succeeded",
+        "expired": "expired",
+    }
+    return PaymentSnapshot(statuses[checkout.status], checkout.amount_minor, checkout.currency)

@@ -18,10 +18,11 @@ from credyt_mcp.domain.ledger import BUSINESS, Account, AccountKind
 from credyt_mcp.domain.money import Asset
 from credyt_mcp.domain.pricing import Counts
 from credyt_mcp.domain.transfers import SettleTopUp
+from credyt_mcp.domain.upkeep import bring_up_to_date
 from credyt_mcp.domain.usage import RecordUsage, metered
 from credyt_mcp.errors import InvalidRequest
 from credyt_mcp.ids import client_key
-from credyt_mcp.storage import ledger_tables, tables
+from credyt_mcp.storage import ledger_tables, subscribed_book, tables
 from credyt_mcp.storage.book_rows import (
     account_of,
     account_row,
@@ -31,6 +32,7 @@ from credyt_mcp.storage.book_rows import (
     changed_authorizations,
     changed_grants,
     changed_top_ups,
+    customer_of,
     entry_row,
     event_of,
     event_row,
@@ -110,7 +112,8 @@ class BookStore:
 
     def load(self, commands: Sequence[Command], now: int) -> Book:
         """A book with all that `commands` may look at; locks their wallets."""
-        book = Book(now, self.find_asset, RatesInForce(self.connection, now))
+        rates = RatesInForce(self.connection, now)
+        book = Book(now, self.find_asset, rates, self._take_id)
         book.business = dict(self._business)
         if len(self._told) > TOLD_MAX:
             self._told.clear()
@@ -129,14 +132,16 @@ class BookStore:
         self._load_authorizations(book, commands, customers)
         self._load_top_ups(book, commands)
         self._rollups.load(book, commands)
+        self._load_subscriptions(book, commands, customers)
         for customer in customers:
-            book.bring_up_to_date(customer)
+            bring_up_to_date(book, customer)
         self._load_counts(book, commands)
         return book
 
     def save(self, book: Book) -> None:
         """Write what the commands changed. The book's new rows get their ids here."""
         self._save_accounts(book)
+        subscribed_book.save(self.connection, book)
         with self.connection.together():
             self._save_records(book)
             if book.notices:
@@ -169,9 +174,7 @@ class BookStore:
         self.connection.lock_customers([row["id"] for row in found.values()])
         by_id = dict(known)
         for ref, row in found.items():
-            book.customers[ref] = by_id.setdefault(
-                row["id"], Customer(row["id"], row["tenant_id"], row["public_id"], ())
-            )
+            book.customers[ref] = by_id.setdefault(row["id"], customer_of(row))
 
     def _by_authorization(self, refs: set[CustomerRef]) -> dict[CustomerRef, dict[str, Any]]:
         """The customers of authorizations. Whose one is never changes, so no lock is needed yet."""
@@ -258,6 +261,25 @@ class BookStore:
             assert asset is not None
             book.top_ups[row["tenant_id"], row["public_id"]] = top_up_of(row, asset)
 
+    def _load_subscriptions(
+        self, book: Book, commands: Sequence[Command], customers: list[Customer]
+    ) -> None:
+        """Of customers whom commands on subscriptions name, and of those for whom one is due."""
+        named = {
+            book.customers[command.ref].id
+            for command in commands
+            if getattr(command, "on_subscriptions", False) and command.ref in book.customers
+        }
+        wanted = [one for one in customers if one.id in named or _is_due(one, book.now)]
+        if wanted:
+            subscribed_book.load(self.connection, book, wanted, self._rate_cards.get)
+        versions = {version for one in commands for version in getattr(one, "version_ids", ())}
+        if versions:
+            book.rate_cards = self._rate_cards.get(versions)
+
+    def _take_id(self) -> int:
+        return self.connection.next_ids(1)[0]
+
     def _load_counts(self, book: Book, commands: Sequence[Command]) -> None:
         wanted: dict[tuple[int, int, bytes], Customer] = {}
         for command in commands:
@@ -306,7 +328,7 @@ class BookStore:
                 transactions.append(transaction_row(record))
             entries += [entry_row(next(ids), record, entry) for entry in record.entries]
             for account, grant in record.grants:
-                grant.id = next(ids)
+                grant.id = grant.id or next(ids)
                 grants.append(grant_row(record, account, grant))
         for authorization in new_authorizations:
             authorization.id = next(ids)
@@ -361,6 +383,10 @@ class BookStore:
 def _may_hold(customer: Customer, swept: set[int]) -> bool:
     """Whether it is worth looking for holds that are due. One of nothing is closed by a sweep."""
     return customer.id in swept or any(account.held for account in customer.accounts.values())
+
+
+def _is_due(customer: Customer, now: int) -> bool:
+    return customer.next_due_at is not None and customer.next_due_at <= now
 
 
 def _business_key(account: Account) -> tuple[int, AccountKind, str]:

@@ -5,12 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 from credyt_mcp import exact_json, ids
-from credyt_mcp.domain.book import Authorization, Book, Event, Leg
+from credyt_mcp.domain.book import Authorization, Book, Customer, Event, Leg
 from credyt_mcp.domain.grants import Basis, Grant
 from credyt_mcp.domain.ledger import Account, Entry, Transaction
 from credyt_mcp.domain.money import Asset
 from credyt_mcp.domain.notices import Notice
 from credyt_mcp.domain.transfers import TopUp
+
+
+def customer_of(row: dict[str, Any]) -> Customer:
+    """Without accounts and versions, which are loaded once the row is locked."""
+    return Customer(
+        row["id"], row["tenant_id"], row["public_id"], (), next_due_at=row["next_due_at"]
+    )
 
 
 def grant_of(row: dict[str, Any]) -> Grant:

@@ -17,7 +17,7 @@ from sqlmodel import Session, col, func, select
 from credyt_mcp.clock import from_micros, to_micros
 from credyt_mcp.domain.book import CustomerRef
 from credyt_mcp.storage.ledger_tables import AuthorizationRow, GrantRow, LedgerAccountRow
-from credyt_mcp.storage.tables import CustomerRow, TenantRow
+from credyt_mcp.storage.tables import CustomerRow, SubscriptionPaymentRow, TenantRow
 from credyt_mcp.storage.types import Micros
 
 # In the words of the partial indexes: a bound parameter would hide that they serve.
@@ -94,6 +94,31 @@ def untold(
     return found
 
 
+def subscribers(
+    session: Session, now: datetime, limit: int, tenant_id: int | None = None
+) -> list[CustomerRef]:
+    """Customers with a subscription that time changes, likewise."""
+    found = list[CustomerRef]()
+    for tenant, present in presents(session, now, tenant_id, _next_change):
+        own = select(CustomerRow.id).where(
+            CustomerRow.tenant_id == tenant, col(CustomerRow.next_due_at) <= present
+        )
+        found += _customers(session, own, limit - len(found))
+    return found
+
+
+def charges(session: Session, now: datetime, limit: int, tenant_id: int | None = None) -> list[str]:
+    """Payments of subscriptions for which a saved card is to be charged, likewise."""
+    found = list[str]()
+    for tenant, present in presents(session, now, tenant_id, _next_attempt):
+        at = col(SubscriptionPaymentRow.next_attempt_at)
+        own = select(SubscriptionPaymentRow.public_id).where(
+            SubscriptionPaymentRow.tenant_id == tenant, at <= present
+        )
+        found += session.exec(own.order_by(at).limit(max(0, limit - len(found))))
+    return found
+
+
 def mark_told(session: Session, grant_id: int) -> bool:
     """Whether the grant was not marked before; its customer must be locked."""
     row = session.exec(select(GrantRow).where(GrantRow.id == grant_id)).one()
@@ -115,6 +140,11 @@ def next_credit(session: Session, tenant_id: int) -> datetime | None:
 def next_telling(session: Session, tenant_id: int) -> datetime | None:
     """When the tenant is next to be told of credit that will expire."""
     return _earliest(session, tenant_id, _next_telling)
+
+
+def next_subscription(session: Session, tenant_id: int) -> datetime | None:
+    """When a subscription of the tenant next changes, or a saved card is charged for one."""
+    return _earliest(session, tenant_id, _next_change, _next_attempt)
 
 
 def presents(
@@ -150,6 +180,17 @@ def _next_telling(tenant: TenantId) -> ScalarSelect[Any]:
 def _next_start(tenant: TenantId) -> ScalarSelect[Any]:
     own = col(GrantRow.tenant_id) == tenant
     return select(func.min(GrantRow.effective_at)).where(own, DEFERRED, UNSPENT).scalar_subquery()
+
+
+def _next_change(tenant: TenantId) -> ScalarSelect[Any]:
+    own, at = col(CustomerRow.tenant_id) == tenant, col(CustomerRow.next_due_at)
+    return select(func.min(at)).where(own, at.is_not(None)).scalar_subquery()
+
+
+def _next_attempt(tenant: TenantId) -> ScalarSelect[Any]:
+    at = col(SubscriptionPaymentRow.next_attempt_at)
+    own = col(SubscriptionPaymentRow.tenant_id) == tenant
+    return select(func.min(at)).where(own, at.is_not(None)).scalar_subquery()
 
 
 def _earliest(session: Session, tenant_id: int, *kinds: Next) -> datetime | None:

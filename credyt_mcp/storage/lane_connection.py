@@ -135,6 +135,7 @@ class SqliteLaneConnection(LaneConnection):
     knows_others = True
     shards = 1
     _version = -1
+    _newest_id = 0
 
     def __init__(self, url: URL) -> None:
         self._connection = sqlite3.connect(
@@ -227,7 +228,10 @@ class SqliteLaneConnection(LaneConnection):
             " coalesce((SELECT max(id) FROM grants), 0),"
             " coalesce((SELECT max(id) FROM authorizations), 0))"
         ).fetchone()[0]
-        return list(range(newest + 1, newest + 1 + count))
+        # Those given before in this transaction may not be written yet.
+        first = max(newest, self._newest_id) + 1
+        self._newest_id = first + count - 1
+        return list(range(first, first + count))
 
     def close(self) -> None:
         self._connection.close()

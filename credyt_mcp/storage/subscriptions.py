@@ -1,4 +1,5 @@
-"""Subscriptions and the history of the product versions they were on.
+"""Subscriptions and the history of the product versions they were on, read and begun. What happens
+to them later changes in the lane only, see subscribed_book.py.
 
 History is only ever added to and ended, never rewritten: usage is priced by the version that was
 in force when it occurred. Lock the customer before changing anything here.
@@ -8,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
+from typing import Any
 
 from sqlmodel import Session, col, func, select
 
@@ -102,33 +104,23 @@ def of_product(
     return list(session.exec(newest).all()), total
 
 
-def add(
-    session: Session,
-    customer: CustomerRow,
-    public_id: str,
-    started_at: datetime,
-    renews_at: datetime | None,
-    now: datetime,
-) -> SubscriptionRow:
-    assert customer.id is not None
-    row = SubscriptionRow(
-        tenant_id=customer.tenant_id,
-        public_id=public_id,
-        customer_id=customer.id,
-        status="active",
-        started_at=started_at,
-        renews_at=renews_at,
-        created_at=now,
-    )
+def add(session: Session, customer: CustomerRow, **fields: Any) -> SubscriptionRow:
+    """A new subscription of the customer, who must be new or locked."""
+    row = SubscriptionRow(tenant_id=customer.tenant_id, customer_id=customer.id, **fields)
     session.add(row)
     session.flush()
     return row
 
 
 def put_on(
-    session: Session, subscription: SubscriptionRow, version: VersionRow, from_at: datetime
+    session: Session,
+    subscription: SubscriptionRow,
+    version: VersionRow,
+    from_at: datetime,
+    until_at: datetime | None,
+    anchor_at: datetime | None,
 ) -> None:
-    """Open a stretch of `subscription` on `version`."""
+    """A stretch of `subscription` on `version`."""
     assert subscription.id is not None and version.id is not None
     session.add(
         SubscribedVersionRow(
@@ -138,13 +130,14 @@ def put_on(
             product_id=version.product_id,
             version_id=version.id,
             from_at=from_at,
+            until_at=until_at,
+            anchor_at=anchor_at,
         )
     )
     session.flush()
 
 
-def end(session: Session, stretch: SubscribedVersionRow, at: datetime) -> None:
-    """Close an open stretch."""
-    stretch.until_at = at
-    session.add(stretch)
-    session.flush()
+def wake(session: Session, customer: CustomerRow, at: datetime) -> None:
+    """Let time do something to the customer's subscriptions at `at`, if not before."""
+    customer.next_due_at = min(at, customer.next_due_at or at)
+    session.add(customer)

@@ -12,7 +12,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import BigInteger, Index, Text, UniqueConstraint
+from sqlalchemy import BigInteger, Index, Text, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
 from credyt_mcp.storage.types import ExactDecimal, ExactJson, Micros, RowId
@@ -139,12 +139,22 @@ class PriceRow(SQLModel, table=True):
 
 
 class CustomerRow(SQLModel, table=True):
-    """A customer and their wallet: this row is what is locked."""
+    """A customer and their wallet: this row is what is locked.
+
+    `next_due_at` is when time changes one of the customer's subscriptions next.
+    """
 
     __tablename__ = "customers"
     __table_args__ = (
         UniqueConstraint("tenant_id", "public_id"),
         UniqueConstraint("tenant_id", "external_id"),
+        Index(
+            "customers_due",
+            "tenant_id",
+            "next_due_at",
+            sqlite_where=text("next_due_at IS NOT NULL"),
+            postgresql_where=text("next_due_at IS NOT NULL"),
+        ),
     )
 
     id: int = Field(default=None, primary_key=True, sa_type=RowId)
@@ -154,10 +164,13 @@ class CustomerRow(SQLModel, table=True):
     name: str = Field(sa_type=Text)
     email: str | None = Field(default=None, sa_type=Text)
     details: Any = Field(sa_type=ExactJson)
+    next_due_at: datetime | None = Field(default=None, sa_type=Micros)
     created_at: datetime = Field(sa_type=Micros)
 
 
 class SubscriptionRow(SQLModel, table=True):
+    """See `domain.subscriptions`; `details` holds the URLs to which a payment page leads back."""
+
     __tablename__ = "subscriptions"
     __table_args__ = (
         UniqueConstraint("tenant_id", "public_id"),
@@ -170,14 +183,18 @@ class SubscriptionRow(SQLModel, table=True):
     customer_id: int = Field(sa_type=BigInteger)
     status: str = Field(sa_type=Text)
     started_at: datetime = Field(sa_type=Micros)
+    activated_at: datetime | None = Field(default=None, sa_type=Micros)
     renews_at: datetime | None = Field(default=None, sa_type=Micros)
+    details: Any = Field(default=None, nullable=True, sa_type=ExactJson)
     created_at: datetime = Field(sa_type=Micros)
 
 
 class SubscribedVersionRow(SQLModel, table=True):
     """History: which version of a product a subscription was on, from `from_at` until `until_at`.
 
-    Usage is priced by the row in force at the event's `occurred_at`.
+    Usage is priced by the row in force at the event's `occurred_at`. One that ends where it starts
+    prices nothing: it says what the subscription is to be on. `paid` lists what was paid for the
+    recurring fees, see `domain.subscriptions.Paid`.
     """
 
     __tablename__ = "subscribed_versions"
@@ -194,6 +211,81 @@ class SubscribedVersionRow(SQLModel, table=True):
     version_id: int = Field(sa_type=BigInteger)
     from_at: datetime = Field(sa_type=Micros)
     until_at: datetime | None = Field(default=None, sa_type=Micros)
+    anchor_at: datetime | None = Field(default=None, sa_type=Micros)
+    paid: Any = Field(default=None, nullable=True, sa_type=ExactJson)
+
+
+class EntitlementRow(SQLModel, table=True):
+    """The schedule of an entitlement of a subscription, see `domain.subscriptions.Schedule`."""
+
+    __tablename__ = "entitlements"
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "subscription_id", "product_id", "name", "asset"),
+        Index("entitlements_customer", "tenant_id", "customer_id"),
+    )
+
+    id: int = Field(default=None, primary_key=True, sa_type=RowId)
+    tenant_id: int
+    customer_id: int = Field(sa_type=BigInteger)
+    subscription_id: int = Field(sa_type=BigInteger)
+    product_id: int = Field(sa_type=BigInteger)
+    name: str = Field(sa_type=Text)
+    asset: str = Field(sa_type=Text)
+    duration: str = Field(sa_type=Text)
+    duration_count: int
+    anchor_at: datetime = Field(sa_type=Micros)
+    next_at: datetime | None = Field(default=None, sa_type=Micros)
+    ended_at: datetime | None = Field(default=None, sa_type=Micros)
+
+
+class SubscriptionPaymentRow(SQLModel, table=True):
+    """Fees that a provider collects, see `domain.subscriptions.Payment`. `link` counts the payment
+    pages made for it, of which `provider_ref` is the last."""
+
+    __tablename__ = "subscription_payments"
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "public_id"),
+        # Two processes cannot ask for the fees of one moment twice.
+        Index(
+            "subscription_payments_once",
+            "tenant_id",
+            "subscription_id",
+            "kind",
+            "period_from",
+            unique=True,
+            sqlite_where=text("status <> 'canceled'"),
+            postgresql_where=text("status <> 'canceled'"),
+        ),
+        Index("subscription_payments_customer", "tenant_id", "customer_id"),
+        Index(
+            "subscription_payments_due",
+            "tenant_id",
+            "next_attempt_at",
+            sqlite_where=text("next_attempt_at IS NOT NULL"),
+            postgresql_where=text("next_attempt_at IS NOT NULL"),
+        ),
+    )
+
+    id: int = Field(default=None, primary_key=True, sa_type=RowId)
+    tenant_id: int
+    public_id: str = Field(sa_type=Text)
+    customer_id: int = Field(sa_type=BigInteger)
+    subscription_id: int = Field(sa_type=BigInteger)
+    kind: str = Field(sa_type=Text)
+    period_from: datetime = Field(sa_type=Micros)
+    period_to: datetime | None = Field(default=None, sa_type=Micros)
+    lines: Any = Field(sa_type=ExactJson)
+    amount: int = Field(sa_type=BigInteger)
+    currency: str = Field(sa_type=Text)
+    status: str = Field(sa_type=Text)
+    reason: str | None = Field(default=None, sa_type=Text)
+    attempt: int = 0
+    next_attempt_at: datetime | None = Field(default=None, sa_type=Micros)
+    link: int = 0
+    provider_ref: str | None = Field(default=None, sa_type=Text)
+    redirect_url: str | None = Field(default=None, sa_type=Text)
+    created_at: datetime = Field(sa_type=Micros)
+    settled_at: datetime | None = Field(default=None, sa_type=Micros)
 
 
 class VendorRow(SQLModel, table=True):
@@ -251,6 +343,8 @@ class SandboxSessionRow(SQLModel, table=True):
     description: str = Field(sa_type=Text)
     return_url: str = Field(sa_type=Text)
     failure_url: str = Field(sa_type=Text)
+    save_card: int = 0
+    customer_key: str | None = Field(default=None, sa_type=Text)
     created_at: datetime = Field(sa_type=Micros)
     expires_at: datetime = Field(sa_type=Micros)
 
@@ -274,3 +368,26 @@ class PortalSessionRow(SQLModel, table=True):
     created_at: datetime = Field(sa_type=Micros)
     link_expires_at: datetime = Field(sa_type=Micros)
     expires_at: datetime = Field(sa_type=Micros)
+
+
+class SandboxCardRow(SQLModel, table=True):
+    """The test card that the sandbox provider keeps for a customer. Never a real number."""
+
+    __tablename__ = "sandbox_cards"
+
+    tenant_id: int = Field(primary_key=True)
+    customer_key: str = Field(sa_type=Text, primary_key=True)
+    number: str = Field(sa_type=Text)
+
+
+class SandboxChargeRow(SQLModel, table=True):
+    """A charge of a kept card, by the caller's key: asking twice charges once."""
+
+    __tablename__ = "sandbox_charges"
+
+    tenant_id: int = Field(primary_key=True)
+    key: str = Field(sa_type=Text, primary_key=True)
+    status: str = Field(sa_type=Text)
+    reason: str | None = Field(default=None, sa_type=Text)
+    amount_minor: int = Field(sa_type=BigInteger)
+    currency: str = Field(sa_type=Text)

@@ -63,6 +63,13 @@ _QUERIES = {
                ON t.tenant_id = a.tenant_id AND t.kind = 'top_up' AND t.client_id = a.public_id
         {where} {and} (CASE WHEN t.id IS NULL THEN 0 ELSE 1 END)
                    <> (CASE WHEN a.status = 'succeeded' THEN 1 ELSE 0 END)""",
+    "a subscription's payment that succeeded was not booked, or one that did not was: {}": """
+        SELECT a.public_id FROM subscription_payments a
+        LEFT JOIN ledger_transactions t
+               ON t.tenant_id = a.tenant_id AND t.client_id = a.public_id
+              AND t.kind IN ('subscription_fee', 'subscription_credit') AND t.amount = a.amount
+        {where} {and} (CASE WHEN t.id IS NULL THEN 0 ELSE 1 END)
+                   <> (CASE WHEN a.status = 'succeeded' THEN 1 ELSE 0 END)""",
 }
 
 

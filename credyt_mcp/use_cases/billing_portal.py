@@ -18,8 +18,8 @@ from credyt_mcp.storage import billing_portal, customers
 from credyt_mcp.storage.tables import CustomerRow, PortalSessionRow
 from credyt_mcp.use_cases.context import Billing, Command, Result
 from credyt_mcp.use_cases.keys import as_tenant
+from credyt_mcp.use_cases.return_urls import check_return_url
 from credyt_mcp.use_cases.subscriptions import CustomerId
-from credyt_mcp.use_cases.top_ups import check_url
 
 LINK_LASTS = timedelta(minutes=10)
 SESSION_LASTS = timedelta(hours=1)
@@ -64,7 +64,7 @@ class Guest(NamedTuple):
 def create_portal_session(billing: Billing, command: CreatePortalSession) -> PortalSession:
     """Raises UnknownReference (customer), InvalidRequest for a URL that is not allowed."""
     for field in ("return_url", "failure_url"):
-        check_url(getattr(command, field), field)
+        check_return_url(billing, getattr(command, field), field)
     token, now = new_secret("bps"), billing.clock.now()
     with billing.database.write() as session:
         customer = customers.find(session, billing.tenant.id, command.customer_id)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Literal
 
+import anyio
 from pydantic import AfterValidator, Field
 from sqlmodel import Session
 
@@ -13,10 +14,12 @@ from credyt_mcp.ids import new_id
 from credyt_mcp.storage import customers, notices, unique
 from credyt_mcp.storage.tables import CustomerRow
 from credyt_mcp.use_cases.context import Billing, Command, PageOf, Result, ShortText
+from credyt_mcp.use_cases.customer_now import read_now
 from credyt_mcp.use_cases.subscriptions import (
     CustomerId,
     Subscription,
     SubscriptionFields,
+    begin,
     customer_of,
     of_customer,
     subscribe_as_asked,
@@ -128,32 +131,17 @@ class UpdateCustomer(CustomerFields):
     customer_id: CustomerId
 
 
-def create_customer(billing: Billing, command: CreateCustomer) -> CustomerCreated:
+async def create_customer(billing: Billing, command: CreateCustomer) -> CustomerCreated:
     """Raises Conflict when the external id is taken, and as `subscribe` does: all or nothing."""
-    with billing.database.write() as session:
-        row = add_customer(session, billing, command)
-        for index, asked in enumerate(command.subscriptions):
-            try:
-                subscribe_as_asked(session, billing, row, asked, f"subscriptions[{index}].")
-            except Conflict as error:
-                # A customer this new has nothing but what this request asks for.
-                raise InvalidRequest(
-                    f"subscriptions[{index}].products", "names a product of a subscription before"
-                ) from error
-        return CustomerCreated(id=row.public_id, subscriptions=of_customer(session, row))
+    customer = await anyio.to_thread.run_sync(_written, billing, command)
+    if command.subscriptions:
+        await begin(billing, customer)
+    return await anyio.to_thread.run_sync(_created, billing, customer)
 
 
-def get_customer(billing: Billing, command: GetCustomer) -> CustomerDetails:
-    with billing.database.read() as session:
-        row = customer_of(session, billing, command.customer_id)
-        subscriptions = of_customer(session, row)
-    return CustomerDetails(
-        **_summary(row, sum(item.status == "active" for item in subscriptions)).model_dump(),
-        created_at=row.created_at,
-        metadata=row.details["metadata"],
-        subscriptions=subscriptions,
-        external_accounts=[ExternalAccount(**item) for item in row.details["external_accounts"]],
-    )
+async def get_customer(billing: Billing, command: GetCustomer) -> CustomerDetails:
+    """As things stand now: what is due is booked, and who must pay has a link that works."""
+    return await read_now(billing, command.customer_id, _details, pages=True)
 
 
 def list_customers(billing: Billing, command: ListCustomers) -> CustomerPage:
@@ -178,6 +166,36 @@ def update_customer(billing: Billing, command: UpdateCustomer) -> None:
             setattr(row, field, value)
         if not unique.save(session, row):
             raise _taken(command.external_id)
+
+
+def _written(billing: Billing, command: CreateCustomer) -> CustomerRow:
+    with billing.database.write() as session:
+        row = add_customer(session, billing, command)
+        for index, asked in enumerate(command.subscriptions):
+            try:
+                subscribe_as_asked(session, billing, row, asked, f"subscriptions[{index}].")
+            except Conflict as error:
+                # A customer this new has nothing but what this request asks for.
+                raise InvalidRequest(
+                    f"subscriptions[{index}].products", "names a product of a subscription before"
+                ) from error
+        return row
+
+
+def _created(billing: Billing, row: CustomerRow) -> CustomerCreated:
+    with billing.database.read() as session:
+        return CustomerCreated(id=row.public_id, subscriptions=of_customer(session, row))
+
+
+def _details(session: Session, row: CustomerRow) -> CustomerDetails:
+    subscriptions = of_customer(session, row)
+    return CustomerDetails(
+        **_summary(row, sum(item.status == "active" for item in subscriptions)).model_dump(),
+        created_at=row.created_at,
+        metadata=row.details["metadata"],
+        subscriptions=subscriptions,
+        external_accounts=[ExternalAccount(**item) for item in row.details["external_accounts"]],
+    )
 
 
 def add_customer(session: Session, billing: Billing, command: CreateCustomer) -> CustomerRow:

@@ -298,7 +298,7 @@ def _subscription(item: Subscription, names: dict[str, str]) -> SubscriptionLine
         status=item.status,
         started_at=item.started_at,
         renews_at=item.renews_at,
-        pay_url=None,
+        pay_url=item.required_actions[0].redirect_url if item.required_actions else None,
     )
 
 

@@ -14,6 +14,7 @@ from credyt_mcp.domain.prices import (
     FixedPrice,
     Price,
     UsageBasedPrice,
+    validate_entitlement_names,
     validate_price_names,
 )
 from credyt_mcp.errors import Conflict, InvalidRequest, NotFound, UnknownReference, WrongState
@@ -145,6 +146,10 @@ def checked_terms(
         validate_price_names(prices)
     except ValueError as error:
         raise InvalidRequest("prices", str(error)) from None
+    try:
+        validate_entitlement_names(entitlements)
+    except ValueError as error:
+        raise InvalidRequest("entitlements", str(error)) from None
     unknown: dict[str, list[str]] = {}
 
     def named(given: str, path: str) -> dict[str, str]:

@@ -25,8 +25,9 @@ from credyt_mcp.use_cases.context import (
 from credyt_mcp.use_cases.customers import CreateCustomer, Email, ExternalId, add_customer
 from credyt_mcp.use_cases.limits import LimitFields
 from credyt_mcp.use_cases.limits import apply as apply_limits
-from credyt_mcp.use_cases.subscribing import Wanted, not_yet, start_at, subscribe
-from credyt_mcp.use_cases.subscriptions import Subscription, of_customer
+from credyt_mcp.use_cases.return_urls import check_return_url
+from credyt_mcp.use_cases.subscribing import Start, Terms, Wanted, not_yet, subscribe
+from credyt_mcp.use_cases.subscriptions import Subscription, begin, of_customer
 from credyt_mcp.use_cases.wallets import account_of, accounts_now
 
 
@@ -49,6 +50,9 @@ class CreateWallet(Command):
     products: Annotated[
         list[ShortText], Field(max_length=50, description="codes of published products")
     ] = Field(default_factory=list)
+    return_url: Annotated[
+        str | None, Field(description="where paying a product's fee leads back to")
+    ] = None
     starting_credit: Annotated[
         StartingCredit | list[StartingCredit] | None,
         Field(description="free credit, one or a list"),
@@ -78,7 +82,7 @@ class Credit(NamedTuple):
 class Opened(NamedTuple):
     """The customer as found or made, and what is still to be credited."""
 
-    customer_id: str
+    customer: CustomerRow
     created: bool
     gifts: list[Credit]
     notes: list[str]
@@ -92,9 +96,10 @@ async def create_wallet(billing: Billing, command: CreateWallet) -> WalletCreate
         billing.require("money")
     opened = await anyio.to_thread.run_sync(_open, billing, command)
     notes = list(opened.notes)
+    await begin(billing, opened.customer)
     for credit in opened.gifts:
         try:
-            await billing.lane.submit(_gift(billing, opened.customer_id, credit))
+            await billing.lane.submit(_gift(billing, opened.customer.public_id, credit))
         except IdReused:
             notes.append(
                 f"Starting credit in {credit.asset.code} was given before with another amount, "
@@ -126,10 +131,11 @@ def _find_or_create(billing: Billing, command: CreateWallet) -> Opened:
             )
         missing = not_yet(session, row, wanted)
         if missing:
-            start = start_at(billing, None, "products")
-            subscribe(session, row, missing, start, billing.now())
+            check_return_url(billing, command.return_url, "return_url")
+            terms = Terms(Start(billing.now(), "products"), return_url=command.return_url)
+            subscribe(session, billing, row, missing, terms)
         _limit(session, billing, row, command)
-        return Opened(row.public_id, created, gifts, _differences(row, command))
+        return Opened(row, created, gifts, _differences(row, command))
 
 
 def _limit(session: Session, billing: Billing, row: CustomerRow, command: CreateWallet) -> None:
@@ -194,10 +200,9 @@ def _result(
     billing: Billing, opened: Opened, command: CreateWallet, notes: list[str]
 ) -> WalletCreated:
     with billing.database.read() as session:
-        row = customers.find(session, billing.tenant.id, opened.customer_id)
-        assert row is not None
+        row = opened.customer
         return WalletCreated(
-            customer_id=opened.customer_id,
+            customer_id=opened.customer.public_id,
             external_id=command.external_id,
             created=opened.created,
             subscriptions=of_customer(session, row),

@@ -7,20 +7,35 @@ leaves nothing written.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Annotated, Literal, NamedTuple
 
 from pydantic import AfterValidator, BeforeValidator
 from sqlmodel import Session
 
+from credyt_mcp.clock import to_micros
+from credyt_mcp.domain.book import RateCard
 from credyt_mcp.domain.fields import not_bool
-from credyt_mcp.domain.prices import UsageBasedPrice
+from credyt_mcp.domain.subscriptions import (
+    Payment,
+    Subscription,
+    fees_due,
+    payment_for,
+)
+from credyt_mcp.domain.subscriptions import Stretch as PlannedStretch
 from credyt_mcp.errors import Conflict, InvalidRequest, UnknownReference
 from credyt_mcp.ids import new_id
-from credyt_mcp.storage import assets, products, subscriptions, wallets
+from credyt_mcp.storage import (
+    products,
+    rate_cards,
+    subscription_payments,
+    subscriptions,
+    wallets,
+)
 from credyt_mcp.storage.subscriptions import Stretch
 from credyt_mcp.storage.tables import CustomerRow, ProductRow, VersionRow
 from credyt_mcp.use_cases.context import Billing
+from credyt_mcp.use_cases.return_urls import check_can_take_payments
 
 
 def _version_number(value: int | Literal["default"]) -> int | Literal["default"]:
@@ -49,52 +64,99 @@ class Start(NamedTuple):
     field: str = "starts_at"
 
 
-def start_at(billing: Billing, given: datetime | None, field: str) -> Start:
-    """Now unless given. Raises InvalidRequest for a start further ahead than clocks may differ."""
-    now = billing.now()
-    if given is None:
-        return Start(now, field)
-    if given > now + timedelta(seconds=billing.settings.event_max_ahead_seconds):
-        raise InvalidRequest(field, "must not be in the future: later starts are not supported yet")
-    return Start(min(given, now), field)
+class Terms(NamedTuple):
+    """What a caller says of a new subscription beside its products; `prefix` is where in the
+    request those fields are."""
+
+    start: Start
+    renews_at: datetime | None = None
+    return_url: str | None = None
+    failure_url: str | None = None
+    redirect_to: str | None = None
+    prefix: str = ""
 
 
 def subscribe(
     session: Session,
+    billing: Billing,
     customer: CustomerRow,
     wanted: Sequence[Wanted],
-    start: Start,
-    now: datetime,
-    renews_at: datetime | None = None,
+    terms: Terms,
 ) -> None:
-    """One new active subscription, and a wallet account for each asset of its prices.
+    """One new subscription. It waits for the customer's payment if one is due, else for its start,
+    which may be now; the write lane then does what belongs to a start.
 
-    Raises UnknownReference, InvalidRequest (a version that cannot be subscribed to), Conflict
-    (subscribed already: two subscriptions to a product would bill its usage twice).
+    Raises UnknownReference, InvalidRequest (a version that cannot be subscribed to, no URL to lead
+    back to from a payment), Conflict (subscribed already: two subscriptions to a product would
+    bill its usage twice).
     """
     history = subscriptions.stretches(session, customer)
-    chosen: dict[int | None, VersionRow] = {}
+    chosen: dict[int | None, tuple[VersionRow, RateCard]] = {}
     for item in wanted:
         product, version = version_to_subscribe(session, customer.tenant_id, item)
         if product.id in chosen:
             raise InvalidRequest(item.field, f"product '{product.code}' is listed twice")
-        refuse_overlap(history, product, start)
-        chosen[product.id] = version
-    row = subscriptions.add(session, customer, new_id("sub"), start.at, renews_at, now)
-    for version in chosen.values():
-        subscriptions.put_on(session, row, version, start.at)
-        open_accounts(session, customer, version, now)
+        refuse_overlap(history, product, terms.start)
+        chosen[product.id] = version, rate_cards.card_of(session, product, version)
+    cards = [card for _, card in chosen.values()]
+    payment = _first_payment(billing, customer, cards, terms)
+    now, start = billing.now(), terms.start.at
+    row = subscriptions.add(
+        session,
+        customer,
+        public_id=new_id("sub"),
+        status="scheduled" if payment is None else "action_required",
+        started_at=start,
+        renews_at=terms.renews_at,
+        details={
+            "return_url": terms.return_url,
+            "failure_url": terms.failure_url,
+            "redirect_to": terms.redirect_to,
+        },
+        created_at=now,
+    )
+    for version, card in chosen.values():
+        until = None if payment is None else start
+        subscriptions.put_on(session, row, version, start, until, terms.renews_at)
+        opened = [(name, asset.code) for name, asset in card.accounts]
+        wallets.open_accounts(session, customer, opened, now)
+    if payment is None:
+        subscriptions.wake(session, customer, start)
+    else:
+        subscription_payments.add(session, row, payment)
+
+
+def _first_payment(
+    billing: Billing, customer: CustomerRow, cards: Sequence[RateCard], terms: Terms
+) -> Payment | None:
+    """What a payment provider has to collect before the subscription starts."""
+    start, now = to_micros(terms.start.at), to_micros(billing.now())
+    anchor = None if terms.renews_at is None else to_micros(terms.renews_at)
+    stretches = [PlannedStretch(card, start, start, anchor) for card in cards]
+    new = Subscription(0, customer.tenant_id, "", 0, "scheduled", start, None, None, stretches)
+    try:
+        payment = payment_for("first", fees_due(new, start), start, now, next_attempt_at=None)
+    except InvalidRequest as error:
+        raise error.renamed(terms.prefix) from None
+    if payment is not None:
+        check_can_take_payments(billing, f"{terms.prefix}products")
+        if terms.return_url is None:
+            raise InvalidRequest(
+                f"{terms.prefix}return_url",
+                "is required: a fee is to be paid, and the payment page must lead back to the app",
+            )
+    return payment
 
 
 def not_yet(session: Session, customer: CustomerRow, wanted: Sequence[Wanted]) -> list[Wanted]:
-    """Those of the wanted products that the customer has no active subscription to, each once.
+    """Those of the wanted products that the customer has no subscription to, each once.
 
     Raises UnknownReference.
     """
     active = {
         stretch.product_id
-        for _, stretch, _, _ in subscriptions.stretches(session, customer)
-        if stretch.until_at is None
+        for subscription, stretch, _, _ in subscriptions.stretches(session, customer)
+        if subscription.status != "inactive"
     }
     missing: dict[int | None, Wanted] = {}
     for item in wanted:
@@ -128,13 +190,6 @@ def version_to_subscribe(
         raise InvalidRequest(field, f"{named} is a draft; publish it first")
     if version.status != "published":
         raise InvalidRequest(field, f"{named} is {version.status}; use another version")
-    prices = products.prices(session, version)
-    fixed = any(row.definition["type"] != "usage_based" for row in prices)
-    if fixed or version.entitlements:
-        has = "a fixed price" if fixed else "entitlements"
-        raise InvalidRequest(
-            field, f"{named} has {has}; subscriptions to those are not supported yet"
-        )
     return product, version
 
 
@@ -144,32 +199,20 @@ def refuse_overlap(history: Sequence[Stretch], product: ProductRow, start: Start
     for subscription, stretch, _, _ in history:
         if stretch.product_id != product.id:
             continue
-        if stretch.until_at is None:
+        if subscription.status != "inactive":
             raise Conflict(
-                f"subscription '{subscription.public_id}' to '{product.code}' is active",
+                f"subscription '{subscription.public_id}' to '{product.code}' is "
+                f"{subscription.status}",
                 hint="Use it; PATCH /customers/{id}/subscriptions/{id}/products/{id} changes its "
-                "version.",
+                "version, get_customer shows what it waits for.",
             )
-        if stretch.until_at > start.at:
+        ended = stretch.until_at
+        if ended is not None and ended > max(start.at, stretch.from_at):
             raise InvalidRequest(
                 start.field,
-                f"must not be before {stretch.until_at.isoformat()}, when a subscription to "
+                f"must not be before {ended.isoformat()}, when a subscription to "
                 f"'{product.code}' ended",
             )
-
-
-def open_accounts(
-    session: Session, customer: CustomerRow, version: VersionRow, now: datetime
-) -> None:
-    """A wallet account at zero for every asset of the version's prices that has none."""
-    wanted = []
-    for row in products.prices(session, version):
-        price = UsageBasedPrice.model_validate(row.definition)
-        for pricing in price.pricing:
-            asset = assets.find(session, customer.tenant_id, pricing.asset)
-            assert asset is not None, "prices are checked against assets when they are saved"
-            wanted.append((price.account_name, asset.code))
-    wallets.open_accounts(session, customer, wanted, now)
 
 
 def _product(session: Session, tenant_id: int, wanted: Wanted) -> ProductRow:

@@ -18,6 +18,7 @@ from credyt_mcp.storage import due
 from credyt_mcp.use_cases.context import Billing
 from credyt_mcp.use_cases.due_work import DueWork
 from credyt_mcp.use_cases.expiring_credit import tell_of_expiring_credit
+from credyt_mcp.use_cases.renewals import renew_due
 
 SWEEP_SECONDS = 5
 AT_ONCE = 100
@@ -78,6 +79,7 @@ def _found(billing: Billing, tenant_id: int | None, find: Find) -> list[Customer
 WORK = (
     DueWork("authorizations", due.next_hold, _expire_holds),
     DueWork("credit", due.next_credit, _book_credit),
+    DueWork("subscriptions", due.next_subscription, renew_due),
     DueWork("expiring_credit", due.next_telling, tell_of_expiring_credit),
 )
 """In the order in which what is due at one moment is done."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from typing import Annotated, Any
-from urllib.parse import urlsplit
 
 import anyio
 from pydantic import Field
@@ -31,8 +30,7 @@ from credyt_mcp.use_cases.context import (
     PositiveAmount,
     Result,
 )
-
-LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+from credyt_mcp.use_cases.return_urls import check_can_take_payments, check_return_url
 
 
 class Destination(Command):
@@ -127,7 +125,7 @@ def start_top_up(billing: Billing, command: StartTopUp) -> TopUpStarted:
     """Raises UnknownReference (customer, currency, asset), AmountOutOfRange for more decimals than
     the currency has, InvalidRequest for a URL that is not allowed."""
     for name in ("return_url", "failure_url"):
-        check_url(getattr(command, name), name)
+        check_return_url(billing, getattr(command, name), name)
     return start_checked(billing, command)
 
 
@@ -233,12 +231,7 @@ def _found(billing: Billing, top_up_id: str) -> tuple[TopUpRow, CustomerRow]:
 
 
 def _written_row(billing: Billing, command: StartTopUp) -> TopUpRow:
-    if billing.tenant.environment == "live" and billing.payments.name == "sandbox":
-        raise InvalidRequest(
-            "currency",
-            "live payments need a payment provider, and only the sandbox is configured",
-            hint="Use the test environment.",
-        )
+    check_can_take_payments(billing, "currency")
     paid = _known_currency(command.currency, "currency")
     units = to_units(command.amount, paid)
     minor_amount(units, paid)
@@ -311,13 +304,3 @@ def _known_currency(code: str, field: str) -> Asset:
     if known is None:
         raise UnknownReference(field, f"'{code}' is not a currency code such as USD")
     return known
-
-
-def check_url(url: str | None, field: str) -> None:
-    """Any https address, or http on this machine: what a test environment may be sent back to."""
-    if url is None:
-        return
-    parts = urlsplit(url)
-    local = parts.scheme == "http" and parts.hostname in LOOPBACK
-    if not (parts.scheme == "https" and parts.hostname) and not local:
-        raise InvalidRequest(field, "must be an https URL, or http on localhost")

@@ -27,6 +27,7 @@ from credyt_mcp.use_cases.context import (
     PageOf,
     Result,
 )
+from credyt_mcp.use_cases.customer_now import read_now
 from credyt_mcp.use_cases.subscriptions import CustomerId, customer_of
 
 TRANSACTION_TYPES = {"adjustment": "adjustment", "charge": "fee"}
@@ -128,36 +129,39 @@ class TransactionDetails(Result):
     package_size: Number | None = None
 
 
-def get_wallet(billing: Billing, command: GetWallet) -> Wallet:
-    with billing.database.read() as session:
-        customer = customer_of(session, billing, command.customer_id)
+async def get_wallet(billing: Billing, command: GetWallet) -> Wallet:
+    def read(session: Session, customer: CustomerRow) -> Wallet:
         accounts = accounts_now(session, billing, customer)
-    return Wallet(accounts=[AccountSummary(**_summary(account)) for account in accounts])
+        return Wallet(accounts=[AccountSummary(**_summary(account)) for account in accounts])
+
+    return await read_now(billing, command.customer_id, read)
 
 
-def get_account(billing: Billing, command: GetAccount) -> AccountDetails:
-    with billing.database.read() as session:
-        customer = customer_of(session, billing, command.customer_id)
+async def get_account(billing: Billing, command: GetAccount) -> AccountDetails:
+    def read(session: Session, customer: CustomerRow) -> AccountDetails:
         return account_details(account_of(session, billing, customer, command.account_id))
 
+    return await read_now(billing, command.customer_id, read)
 
-def list_grants(billing: Billing, command: ListGrants) -> GrantPage:
+
+async def list_grants(billing: Billing, command: ListGrants) -> GrantPage:
     """Grants of an account, newest first; of those that can be used, `available` adds up to what
     the account has. Periods are half-open."""
-    now = billing.now()
-    wanted = wallets.GrantFilter(
-        not_expired_at=now if command.exclude_expired else None,
-        **command.model_dump(
-            include={"purpose", "effective_from", "effective_to", "expired_from", "expired_to"}
-        ),
-    )
-    with billing.database.read() as session:
-        customer = customer_of(session, billing, command.customer_id)
+
+    def read(session: Session, customer: CustomerRow) -> GrantPage:
         account = account_of(session, billing, customer, command.account_id)
+        wanted = wallets.GrantFilter(
+            not_expired_at=billing.now() if command.exclude_expired else None,
+            **command.model_dump(
+                include={"purpose", "effective_from", "effective_to", "expired_from", "expired_to"}
+            ),
+        )
         rows, total = wallets.grants(session, account, wanted, command.offset, command.limit)
-    left = {grant.id: grant.remaining for grant in account.grants if grant.booked}
-    items = [_grant(row, account, left.get(row.id, 0)) for row in rows]
-    return GrantPage(items=items, total_count=total, limit=command.limit, offset=command.offset)
+        left = {grant.id: grant.remaining for grant in account.grants if grant.booked}
+        items = [_grant(row, account, left.get(row.id, 0)) for row in rows]
+        return GrantPage(items=items, total_count=total, limit=command.limit, offset=command.offset)
+
+    return await read_now(billing, command.customer_id, read)
 
 
 def get_transaction(billing: Billing, command: GetTransaction) -> TransactionDetails:

@@ -11,6 +11,7 @@ from credyt_mcp.domain.book import Book, Customer
 from credyt_mcp.domain.grants import Grant
 from credyt_mcp.domain.ledger import Account
 from credyt_mcp.domain.money import Asset
+from credyt_mcp.domain.upkeep import bring_up_to_date
 from credyt_mcp.domain.wallets import as_of
 
 USD = Asset("USD", 9, 2)
@@ -52,7 +53,7 @@ def test_booking_on_the_way_changes_nothing_at_the_end(
 ) -> None:
     reader = deepcopy(customer)
     for moment in moments:
-        Book(moment, lambda _tenant, _code: None).bring_up_to_date(customer)
+        bring_up_to_date(Book(moment, lambda _tenant, _code: None), customer)
     as_of(customer, LAST)
     as_of(reader, LAST)
     assert standing(reader) == standing(customer)

@@ -18,6 +18,7 @@ from credyt_mcp.domain.compiled_prices import compile_price
 from credyt_mcp.domain.money import Asset
 from credyt_mcp.domain.prices import UsageBasedPrice
 from credyt_mcp.domain.transfers import Adjust, Charge, SettleTopUp, TopUp
+from credyt_mcp.domain.upkeep import bring_up_to_date
 from credyt_mcp.domain.usage import RecordUsage, UsageEvent
 from credyt_mcp.errors import CredytError
 from tests.simulation.catalogue import PRODUCTS
@@ -133,7 +134,7 @@ class Keeper:
 
     def bring_up_to_date(self) -> None:
         for customer in self.book.customers.values():
-            self.book.bring_up_to_date(customer)
+            bring_up_to_date(self.book, customer)
         self.number_new_rows()
 
     def number_new_rows(self) -> None:

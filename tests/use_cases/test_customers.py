@@ -36,13 +36,6 @@ FIXED: dict[str, Any] = {
     "billing_model": {"type": "recurring", "recurring": {"interval": "month"}},
     "pricing": [{"asset": "USD", "values": [{"unit_price": 20}]}],
 }
-ENTITLED: dict[str, Any] = {
-    "name": "Free",
-    "asset": "USD",
-    "amount": 5,
-    "purpose": "promotion",
-    "lifecycle": {"duration": "month"},
-}
 
 
 def to(*codes: str, **more: Any) -> dict[str, Any]:
@@ -104,11 +97,11 @@ async def test_an_external_id_is_taken_once_also_at_the_same_time(call: Call) ->
         ({"products": [{"code": "studio", "version": 2}]}, InvalidRequest, "publish it first"),
         ({"products": [{"code": "studio", "version": 7}]}, UnknownReference, "no version 7"),
         ({"products": [{"id": "prp_1"}]}, UnknownReference, r"products\[0\].id"),
-        (to("fixed"), InvalidRequest, "fixed price"),
-        (to("entitled"), InvalidRequest, "entitlements"),
+        (to("fixed"), InvalidRequest, r"\[0\].return_url: is required"),
+        (to("fixed", return_url="ftp://app"), InvalidRequest, r"\[0\].return_url: must be"),
+        (to("fixed", "euros", return_url="https://a.example"), InvalidRequest, "EUR and USD"),
         ({"products": [{"code": "old", "version": 1}]}, InvalidRequest, "archived"),
         (to("studio", "studio"), InvalidRequest, "listed twice"),
-        (to("studio", starts_at=NOW + timedelta(hours=1)), InvalidRequest, "starts_at"),
         (to("studio", renews_at=NOW), InvalidRequest, "renews_at"),
     ],
 )
@@ -119,9 +112,8 @@ async def test_what_cannot_be_subscribed_to_leaves_nothing_written(
     await call(create_product_version, product_id="studio", prices=[unit_price(2)])
     await call(create_product, name="Draft", code="draft", prices=[unit_price(1)], publish=False)
     await a_product(call, FIXED, code="fixed")
-    await call(
-        create_product, name="E", code="entitled", prices=[unit_price(1)], entitlements=[ENTITLED]
-    )
+    euros = {**FIXED, "pricing": [{"asset": "EUR", "values": [{"unit_price": 5}]}]}
+    await a_product(call, euros, code="euros")
     await a_product(call, unit_price(1), code="old")
     await call(create_product_version, product_id="old", prices=[unit_price(2)], publish=True)
     await call(update_version, product_id="old", version=2, make_default=True)
