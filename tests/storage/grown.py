@@ -34,13 +34,14 @@ COPIES: list[tuple[Any, int, dict[str, str]]] = [
         CUSTOMERS,
         {"subscription_id": CUSTOMER, "customer_id": CUSTOMER},
     ),
-    # One open grant each, and nine that are used up.
+    # One live grant each, and nine that are used up.
     (
         ledger_tables.GrantRow,
         ROWS,
         {
             "account_id": CUSTOMER,
             "remaining": f"CASE WHEN n < {CUSTOMERS} THEN remaining ELSE 0 END",
+            "live": f"CASE WHEN n < {CUSTOMERS} THEN 1 ELSE 0 END",
         },
     ),
     (ledger_tables.EventRow, ROWS, {"key": "KEY", "customer_id": CUSTOMER}),
@@ -59,7 +60,12 @@ COPIES: list[tuple[Any, int, dict[str, str]]] = [
     (
         ledger_tables.NoticeRow,
         ROWS,
-        {"public_id": "'evt_' || n", "customer_id": CUSTOMER, "account_id": CUSTOMER},
+        {
+            "public_id": "'evt_' || n",
+            "customer_id": CUSTOMER,
+            "account_id": CUSTOMER,
+            "dispatched": "CASE WHEN n < 100 THEN 0 ELSE 1 END",
+        },
     ),
     (ledger_tables.PeriodCounterRow, ROWS, {"key": "KEY", "customer_id": CUSTOMER}),
 ]

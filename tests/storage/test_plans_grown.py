@@ -115,7 +115,9 @@ def faults(kind: str, asked: list[tuple[str, Any]], path: str) -> set[str]:
                     found.add(f"{kind}: {scan} of {table}: {short}")
         elif sql.split()[0].upper() in ("SELECT", "INSERT", "UPDATE", "DELETE"):
             lines, steps = sqlite_plan(path, sql)
-            scans = [line for line in lines if line.startswith("SCAN") and line.split()[1] in BIG]
+            # A scan of a partial index may be what is meant: its steps tell.
+            whole = [line for line in lines if line.startswith("SCAN") and "INDEX" not in line]
+            scans = [line for line in whole if line.split()[1] in BIG]
             if scans or steps > STEPS_MAX:
                 found.add(f"{kind}: {lines}: {short}")
     return found
@@ -146,8 +148,9 @@ async def _faults(
             await hot_paths(call, "jane", f"jane {kind}")
             await hot_paths(call, "who77", f"who77 {kind}")
             await sweep(system.billing)
-            counted = len(asked)
+            hot = len(asked)
             await call(list_notices, limit=5)
-    assert len(asked) > 100
-    totals = [(sql, plan) for sql, plan in asked[counted:] if "count(" not in sql]
-    return faults(kind, [*asked[:counted], *totals], path)
+    assert hot > 100
+    # A page of all there is counts it all, and without statistics may be sorted, too.
+    page = [(sql, plan) for sql, plan in asked[hot:] if "count(" not in sql]
+    return faults(kind, asked[:hot] + (page if kind == "statistics" else []), path)
