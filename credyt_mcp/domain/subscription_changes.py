@@ -169,12 +169,13 @@ class ChangeVersion(_OnSubscription):
     def _credit_unused(
         self, book: Book, customer: Customer, subscription: Subscription, old: Stretch
     ) -> None:
+        place = f"{subscription.public_id}:{subscription.stretches.index(old)}"
         for number, paid in enumerate(old.paid):
             left, whole = paid.to_at - max(book.now, paid.from_at), paid.to_at - paid.from_at
             units = unused_part(paid.units, left, whole)
             if left <= 0 or not units:
                 continue
-            name = f"{subscription.public_id}:{old.card.product_id}:{book.now}:{number}"
+            name = f"{place}:unused:{number}"
             give_back(book, customer, subscription, name, paid, units)
         book.touch(old)
         old.paid = []

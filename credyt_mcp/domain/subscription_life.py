@@ -315,6 +315,8 @@ def _debit(
         earned = worth(account, fee.units, book.find_rate)
         entries = [book.debit(account, fee.units), move(revenue, fee.units)]
         details = {"subscription_id": subscription.public_id, "price": fee.name}
-        name = f"{subscription.public_id}:{stretch.card.product_id}:{fee.name}:{moment}"
+        # A product may come back to a version within one moment, but not to a stretch.
+        number = subscription.stretches.index(stretch)
+        name = f"{subscription.public_id}:{number}:{fee.name}:{moment}"
         kind, units = "subscription_fee", fee.units
         post(book, customer, kind, name, account, units, entries, moment, details, earned=earned)

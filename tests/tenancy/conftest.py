@@ -14,6 +14,7 @@ from fastapi import FastAPI
 from credyt_mcp.app import System
 from credyt_mcp.clock import FrozenClock
 from credyt_mcp.entrypoints.http import http_app
+from credyt_mcp.settings import Settings
 from credyt_mcp.use_cases.keys import create_key
 from tests.conftest import API_KEY
 from tests.tenancy.world import World
@@ -30,6 +31,12 @@ class Server:
     @property
     def document(self) -> dict[str, Any]:
         return self.routes.openapi()
+
+
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    """Live accounts lead customers back to listed hosts only."""
+    return settings.model_copy(update={"return_url_hosts": "app.example"})
 
 
 @pytest.fixture
