@@ -9,6 +9,7 @@ import pytest
 
 from credyt_mcp.app import System
 from credyt_mcp.clock import FrozenClock
+from credyt_mcp.use_cases.sweeping import sweep
 from tests.conftest import NOW
 from tests.simulation import books, catalogue, operations
 from tests.simulation.faces import Face, InProcess, OverRest
@@ -33,6 +34,8 @@ async def test_a_workload_over_rest_ends_in_the_books_of_the_same_one_in_process
     for number, operation in enumerate(asked):
         answer = await in_process.perform(operation)
         assert await over_rest.perform(operation) == answer, (number, operation)
+    for one in (system, other_system):  # each does it by itself, at a moment of its own
+        await sweep(one.billing)
     seen = await _books(over_rest, system, asked)
     assert seen == await _books(in_process, other_system, asked)
     # The workload did something: events with fees, entries on both sides of the books.
