@@ -33,6 +33,7 @@ ONLY_IN = {
     "psycopg": {"storage/lane_connection.py"},
     "standardwebhooks": {"delivery/webhooks.py"},
     "dotenv": {"settings.py"},
+    "genai_prices": {"use_cases/price_table.py"},
 }
 FILE_LINES, FUNCTION_LINES = 400, 60
 

@@ -32,6 +32,11 @@ NOT_OVER_REST = {
 }
 NO_SECRETS = "a key would be written into a conversation: left to people"
 NOT_OVER_MCP = {
+    "list_unpriced_costs": PROFITABILITY,
+    "reprice_costs": PROFITABILITY,
+    "set_llm_price": LEAN_LIST,
+    "list_llm_prices": LEAN_LIST,
+    "delete_llm_price": LEAN_LIST,
     "create_api_key": NO_SECRETS,
     "list_api_keys": NO_SECRETS,
     "revoke_api_key": NO_SECRETS,

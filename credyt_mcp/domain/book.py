@@ -87,6 +87,7 @@ class Event:
     occurred_at: int
     recorded_at: int
     subject: str | None
+    user_id: str | None
     description: str | None
     data: dict[str, Any] | None
     fees: list[Any] | None

@@ -7,7 +7,7 @@ price on, and is kept apart under the asset's code. Nothing is converted between
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from decimal import Decimal
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -36,13 +36,20 @@ DAY = 86_400_000_000
 
 
 class VendorCost(NamedTuple):
-    """One cost of an event; not `counted` when its id had come with an earlier event."""
+    """One cost of an event; not `counted` when its id had come with an earlier event.
+
+    `unpriced` is 1 for a model call whose price is not known, and -1 for the price it got later.
+    A cost with a `day` of its own belongs there, not on the day of its event.
+    """
 
     vendor: str
     category: str
     currency: str
     units: int
     counted: bool
+    unpriced: int = 0
+    model: str = ""
+    day: int | None = None
 
 
 class Tally(NamedTuple):
@@ -63,11 +70,25 @@ class Tallies:
         self.rows: list[Tally] = []
         self.cost_ids: set[tuple[int, bytes]] = set()
         self.new_cost_ids: list[tuple[int, bytes]] = []
+        self.unpriced: list[tuple[Event, dict[str, Any]]] = []
+        self.open_costs: set[tuple[int, bytes]] = set()
+        self.late_costs: dict[tuple[int, bytes], dict[str, Any]] = {}
         self._undo = undo
 
     def add(self, tally: Tally) -> None:
         self.rows.append(tally)
         self._undo.append(self.rows.pop)
+
+    def note_unpriced(self, event: Event, cost: dict[str, Any]) -> None:
+        """A cost that is still to be priced."""
+        self.unpriced.append((event, cost))
+        self._undo.append(self.unpriced.pop)
+
+    def price(self, key: tuple[int, bytes], cost: dict[str, Any]) -> None:
+        """The price that an unpriced cost got; it is open no longer."""
+        self.open_costs.remove(key)
+        self.late_costs[key] = cost
+        self._undo += [lambda: self.open_costs.add(key), lambda: self.late_costs.pop(key)]
 
     def is_new_cost(self, tenant_id: int, cost_id: str) -> bool:
         """Whether no event has brought a cost of this id; from here on, one has."""
@@ -179,9 +200,35 @@ def book_usage(book: Book, event: Event, revenue: Earned, warnings: list[str]) -
     if event.costs:
         event.costs = [_once(book, event.tenant_id, cost, warnings) for cost in event.costs]
         costs = vendor_costs(event.costs)
-    if revenue or costs:
-        day = event.occurred_at // DAY
-        book.tallies.add(Tally(event.tenant_id, event.customer_id, day, revenue, costs, 1))
+        for cost in event.costs:
+            if cost.get("unpriced") and cost.get("counted", True):
+                book.tallies.note_unpriced(event, cost)
+                warnings.append(
+                    f"The model call '{cost['id']}' was kept without a price: "
+                    f"{cost['llm']['reason']}. PUT /llm-prices and POST /costs/reprice give it one."
+                )
+    for tally in usage_tallies(
+        event.tenant_id, event.customer_id, event.occurred_at, revenue, costs
+    ):
+        book.tallies.add(tally)
+
+
+def usage_tallies(
+    tenant_id: int,
+    customer_id: int,
+    occurred_at: int,
+    revenue: Earned,
+    costs: Sequence[VendorCost],
+) -> Iterator[Tally]:
+    """What an event adds to the rollups: on its day, and on the days that its costs belong to."""
+    if not revenue and not costs:
+        return
+    day = occurred_at // DAY
+    days = sorted({day, *(cost.day for cost in costs if cost.day is not None)})
+    for one in days:
+        own = [cost for cost in costs if (day if cost.day is None else cost.day) == one]
+        earned, events = (revenue, 1) if one == day else ({}, 0)
+        yield Tally(tenant_id, customer_id, one, earned, own, events)
 
 
 def total(parts: Iterable[Earned]) -> Earned:
@@ -212,9 +259,17 @@ def vendor_costs(costs: Iterable[dict[str, Any]] | None) -> list[VendorCost]:
 def _vendor_cost(cost: dict[str, Any]) -> VendorCost:
     asset = currency(cost["currency"])
     assert asset is not None, "costs are in currencies"
-    units = to_units(Decimal(cost["amount"]), asset)
-    category = cost.get("category") or UNCATEGORIZED
-    return VendorCost(cost["vendor_id"], category, asset.code, units, cost.get("counted", True))
+    unpriced, booked_at = bool(cost.get("unpriced")), cost.get("booked_at")
+    return VendorCost(
+        cost["vendor_id"],
+        cost.get("category") or UNCATEGORIZED,
+        asset.code,
+        0 if unpriced else to_units(Decimal(cost["amount"]), asset),
+        cost.get("counted", True),
+        unpriced=-1 if "corrects" in cost else int(unpriced),
+        model=cost["llm"]["model"] if "llm" in cost else "",
+        day=None if booked_at is None else booked_at // DAY,
+    )
 
 
 def _once(book: Book, tenant_id: int, cost: dict[str, Any], warnings: list[str]) -> dict[str, Any]:

@@ -61,6 +61,7 @@ class UsageEvent:
     """None: the moment at which it is booked."""
 
     subject: str | None = None
+    user_id: str | None = None
     description: str | None = None
     data: dict[str, Any] | None = None
     costs: list[Any] | None = None
@@ -152,6 +153,7 @@ class RecordUsage:
             occurred_at=occurred_at,
             recorded_at=book.now,
             subject=event.subject,
+            user_id=event.user_id,
             description=event.description,
             data=event.data,
             fees=None,
@@ -197,6 +199,14 @@ class RecordUsage:
         if occurred_at > newest:
             limit = from_micros(newest).isoformat(timespec="seconds")
             raise OutsideWindow("occurred_at", f"must not be after {limit}")
+        for cost in event.costs or ():
+            booked_at = cost.get("booked_at")
+            if booked_at is not None and not self.oldest <= booked_at <= self.newest:
+                limits = " and ".join(
+                    from_micros(limit).isoformat(timespec="seconds")
+                    for limit in (self.oldest, self.newest)
+                )
+                raise OutsideWindow("llm_usage.requested_at", f"must be between {limits}")
 
 
 def no_price_warning(event_type: str, known: Iterable[str]) -> str:

@@ -87,6 +87,7 @@ def event_row(event: Event) -> dict[str, Any]:
         "customer_id": event.customer_id,
         "event_type": event.event_type,
         "subject": event.subject,
+        "user_id": event.user_id,
         "description": event.description,
         "data": _json(event.data),
         "fees": _json(event.fees),

@@ -22,6 +22,7 @@ class EventFilter:
     customer_id: str | None = None
     customer_external_id: str | None = None
     subject: str | None = None
+    user_id: str | None = None
     event_types: Sequence[str] = ()
     has_fees: bool | None = None
     occurred_from: datetime | None = None
@@ -77,6 +78,8 @@ def _conditions(wanted: EventFilter) -> list[Any]:
         conditions.append(col(EventRow.key) == client_key(wanted.event_id))
     if wanted.subject is not None:
         conditions.append(col(EventRow.subject) == wanted.subject)
+    if wanted.user_id is not None:
+        conditions.append(col(EventRow.user_id) == wanted.user_id)
     if wanted.event_types:
         conditions.append(col(EventRow.event_type).in_(wanted.event_types))
     if wanted.has_fees is not None:

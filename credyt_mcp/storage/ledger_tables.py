@@ -140,6 +140,7 @@ class EventRow(SQLModel, table=True):
     customer_id: int = Field(sa_type=BigInteger)
     event_type: str = Field(sa_type=Text)
     subject: str | None = Field(default=None, sa_type=Text)
+    user_id: str | None = Field(default=None, sa_type=Text)
     description: str | None = Field(default=None, sa_type=Text)
     data: Any = Field(default=None, nullable=True, sa_type=ExactJson)
     fees: Any = Field(default=None, nullable=True, sa_type=ExactJson)
@@ -164,9 +165,11 @@ class RollupRow(SQLModel, table=True):
     """Revenue and cost of one UTC day (counted since 1970) under one heading, only ever added to in
     the transaction of what is added. `dimension` says what `name` and `detail` are:
 
-    * `customer`: our row id of the customer;
-    * `all`: nothing, the whole tenant;
+    * `customer`: our row id of the customer; with the detail `unpriced`, `events` counts the model
+      calls that have no price yet;
+    * `all`: nothing, the whole tenant; the same detail;
     * `vendor`: the vendor's public id, and the category of the cost;
+    * `unpriced`: the same id, and the model of calls that have no price yet;
     * `repeated`: the same, of costs that are not counted since an earlier event had brought them.
 
     A row that every wallet adds to has copies, or `shard`s, that are summed on reading, so that
@@ -203,6 +206,30 @@ class CostIdRow(SQLModel, table=True):
 
     tenant_id: int = Field(primary_key=True)
     key: bytes = Field(primary_key=True, sa_type=Key)
+
+
+class UnpricedCostRow(SQLModel, table=True):
+    """A cost of a model call that had no price when its event was recorded. `late` is the cost it
+    became once there was one, set once; the event stays as it is."""
+
+    __tablename__ = "unpriced_costs"
+    __table_args__ = (
+        Index(
+            "unpriced_costs_open",
+            "tenant_id",
+            "key",
+            sqlite_where=text("late IS NULL"),
+            postgresql_where=text("late IS NULL"),
+        ),
+        Index("unpriced_costs_event", "event_id"),
+    )
+
+    tenant_id: int = Field(primary_key=True)
+    key: bytes = Field(primary_key=True, sa_type=Key)
+    event_id: int = Field(sa_type=BigInteger)
+    customer_id: int = Field(sa_type=BigInteger)
+    booked_at: datetime = Field(sa_type=Micros)
+    late: Any = Field(default=None, nullable=True, sa_type=ExactJson)
 
 
 class AuthorizationRow(SQLModel, table=True):

@@ -13,7 +13,15 @@ from operator import itemgetter
 from typing import Any
 
 from credyt_mcp import exact_json
-from credyt_mcp.domain.earnings import DAY, EARNING, Tally, face_value, total, vendor_costs
+from credyt_mcp.domain.earnings import (
+    DAY,
+    EARNING,
+    Tally,
+    face_value,
+    total,
+    usage_tallies,
+    vendor_costs,
+)
 from credyt_mcp.domain.usage import StoredFee
 from credyt_mcp.storage.rollups import EPOCH, NOTHING, PART, Heading, Sums, summed
 
@@ -28,6 +36,9 @@ _EARNING = f"""
            a.details
     FROM ledger_transactions a JOIN ledger_accounts l ON l.id = a.account_id
     {{where}} {{and}} a.kind IN {EARNING} ORDER BY a.customer_id"""  # noqa: S608 - our own words
+_LATE = """
+    SELECT a.customer_id, a.tenant_id, a.booked_at, a.late FROM unpriced_costs a
+    {where} {and} a.late IS NOT NULL ORDER BY a.customer_id"""
 _STORED = """
     SELECT {owner}, a.tenant_id, a.day, a.dimension, a.name, a.detail, a.currency,
            SUM(a.revenue), SUM(a.revenue_rest), SUM(a.costs), SUM(a.costs_rest), SUM(a.events)
@@ -45,7 +56,8 @@ def problems(query: Query) -> Iterator[str]:
     costs: dict[int, int] = {}
     of_customers = _STORED.replace("{owner}", "CAST(a.name AS BIGINT)").replace("{which}", "=")
     parts: Iterator[tuple[int, Tally | _Stored]] = merge(
-        ((row[0], _event_tally(row)) for row in query(_EVENTS)),
+        ((row[0], tally) for row in query(_EVENTS) for tally in _event_tallies(row)),
+        ((row[0], _late_tally(row)) for row in query(_LATE)),
         ((row[0], _transaction_tally(row)) for row in query(_EARNING)),
         ((row[0], _stored(row)) for row in query(of_customers)),
         key=itemgetter(0),
@@ -63,7 +75,7 @@ def problems(query: Query) -> Iterator[str]:
             mine = heading.dimension == "customer"
             _add(own if mine else shared, heading, sums)
         for tally in tallies:
-            counted = sum(cost.counted for cost in tally.costs)
+            counted = sum(cost.counted and cost.unpriced >= 0 for cost in tally.costs)
             costs[tally.tenant_id] = costs.get(tally.tenant_id, 0) + counted
         yield from _differences(own, stored)
     others = _STORED.replace("{owner}", "0").replace("{which}", "<>")
@@ -74,11 +86,18 @@ def problems(query: Query) -> Iterator[str]:
             yield f"a cost is counted twice, or not at all: tenant {tenant_id}"
 
 
-def _event_tally(row: Any) -> Tally:
+def _event_tallies(row: Any) -> Iterator[Tally]:
     customer_id, tenant_id, occurred_at, fees, costs = row
     revenue = total(StoredFee(*fee).revenue for fee in exact_json.loads(fees or "[]"))
     spent = vendor_costs(exact_json.loads(costs or "[]"))
-    return Tally(tenant_id, customer_id, occurred_at // DAY, revenue, spent, events=1)
+    return usage_tallies(tenant_id, customer_id, occurred_at, revenue, spent)
+
+
+def _late_tally(row: Any) -> Tally:
+    customer_id, tenant_id, booked_at, late = row
+    return Tally(
+        tenant_id, customer_id, booked_at // DAY, {}, vendor_costs([exact_json.loads(late)])
+    )
 
 
 def _transaction_tally(row: Any) -> Tally:

@@ -20,6 +20,7 @@ from credyt_mcp.domain.usage import RecordUsage
 from credyt_mcp.ids import client_key
 from credyt_mcp.storage.lane_connection import LaneConnection, table_of
 from credyt_mcp.storage.ledger_tables import CostIdRow, RollupRow
+from credyt_mcp.storage.unpriced import load_open_costs, save_costs
 
 ROLLUPS = table_of(RollupRow)
 COST_IDS = table_of(CostIdRow)
@@ -81,8 +82,14 @@ def summed(tallies: Iterable[Tally]) -> dict[Heading, Sums]:
             )
             add((*of, "all", "", "", currency), revenue, costs, tally.events)
         for cost in tally.costs:
-            dimension = "vendor" if cost.counted else "repeated"
-            add((*of, dimension, cost.vendor, cost.category, cost.currency), 0, cost.units, 1)
+            if cost.unpriced and cost.counted:
+                customer = str(tally.customer_id)
+                add((*of, "unpriced", cost.vendor, cost.model, cost.currency), 0, 0, cost.unpriced)
+                add((*of, "customer", customer, "unpriced", cost.currency), 0, 0, cost.unpriced)
+                add((*of, "all", "", "unpriced", cost.currency), 0, 0, cost.unpriced)
+            if cost.unpriced <= 0:
+                dimension = "vendor" if cost.counted else "repeated"
+                add((*of, dimension, cost.vendor, cost.category, cost.currency), 0, cost.units, 1)
     return {Heading(*place): Sums(*amounts) for place, amounts in found.items()}
 
 
@@ -90,7 +97,7 @@ def _by_currency(tally: Tally) -> dict[str, tuple[int, int]]:
     """Revenue and cost, in the currencies that have any."""
     found = {currency: (units, 0) for currency, units in tally.revenue.items()}
     for cost in tally.costs:
-        if cost.counted:
+        if cost.counted and cost.unpriced <= 0:
             revenue, costs = found.get(cost.currency, (0, 0))
             found[cost.currency] = (revenue, costs + cost.units)
     return found
@@ -119,6 +126,7 @@ class Rollups:
 
     def load(self, book: Book, commands: Sequence[Any]) -> None:
         """Which of the commands' cost ids are known."""
+        load_open_costs(self._connection, book, commands)
         keys = {
             (command.ref.tenant_id, client_key(cost["id"]))
             for command in commands
@@ -135,6 +143,7 @@ class Rollups:
         if tallies.new_cost_ids:
             ids = [{"tenant_id": one, "key": key} for one, key in sorted(tallies.new_cost_ids)]
             self._connection.insert(COST_IDS, ids)
+        save_costs(self._connection, book)
         if rows := as_rows(summed(tallies.rows), self._shard):
             self._connection.add(ROLLUPS, KEY, rows)
 

@@ -46,6 +46,15 @@ class KnownVendors:
         """Public and external id of those of `names` that exist."""
         if any((tenant_id, name) not in self._known for name in names):
             await anyio.to_thread.run_sync(self._read, tenant_id, names)
+        return self._of(tenant_id, names)
+
+    def read(self, tenant_id: int, names: set[str]) -> dict[str, tuple[str, str | None]]:
+        """The same, for callers that are in a thread of their own."""
+        if any((tenant_id, name) not in self._known for name in names):
+            self._read(tenant_id, names)
+        return self._of(tenant_id, names)
+
+    def _of(self, tenant_id: int, names: set[str]) -> dict[str, tuple[str, str | None]]:
         known = {name: self._known.get((tenant_id, name)) for name in names}
         return {name: ids for name, ids in known.items() if ids is not None}
 

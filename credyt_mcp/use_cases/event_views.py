@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from credyt_mcp.clock import from_micros
 from credyt_mcp.domain.assets import plain
 from credyt_mcp.domain.compiled_prices import UsagePrice
 from credyt_mcp.domain.earnings import vendor_costs
@@ -48,8 +50,29 @@ class EventFee(FeeFields):
     product_version: int
 
 
+class ModelCall(Result):
+    """What a cost was worked out from: `usage` as it was sent, and in `lines` how much of what at
+    which rate (`per` so many). Without a price `reason` says why."""
+
+    provider: str
+    model: str
+    response_id: str | None = None
+    service_tier: str | None = None
+    batch: bool | None = None
+    attempt: int | None = None
+    outcome: str | None = None
+    requested_at: datetime | None = None
+    usage: dict[str, Any] | None = None
+    tier: str | None = None
+    priced_as: str | None = None
+    priced_by: str | None = None
+    lines: list[dict[str, Any]] | None = None
+    reason: str | None = None
+
+
 class StoredCost(Result):
-    """A cost as it was recorded; `counted` false when an earlier event had brought it."""
+    """A cost as it was recorded; `counted` false when an earlier event had brought it. `unpriced`
+    has no amount; the price that it got later is a cost of its own that `corrects` it."""
 
     id: str
     vendor_id: str
@@ -62,9 +85,12 @@ class StoredCost(Result):
     input_volume: Number | None = None
     volume_rate: Number | None = None
     package_size: Number | None = None
-    amount: Number
+    amount: Number | None = None
     currency: str
     counted: bool | None = None
+    unpriced: bool | None = None
+    corrects: str | None = None
+    llm: ModelCall | None = None
 
 
 def fees_of(billing: Billing, event_id: int | None, stored: Sequence[Any]) -> list[EventFee]:
@@ -99,16 +125,30 @@ def fees_of(billing: Billing, event_id: int | None, stored: Sequence[Any]) -> li
     return written
 
 
-def stats_of(billing: Billing, event: EventRow) -> Profitability | None:
-    """What the event earned against what it cost; absent when it did neither."""
+def stored_cost(cost: Mapping[str, Any]) -> StoredCost:
+    """A cost inside an event row, written out."""
+    shown = dict(cost)
+    booked_at = shown.pop("booked_at", None)
+    if booked_at is not None and "llm" in shown:
+        shown["llm"] = {**shown["llm"], "requested_at": from_micros(booked_at)}
+    return StoredCost(**shown)
+
+
+def stats_of(
+    billing: Billing, event: EventRow, late: Sequence[dict[str, Any]] = ()
+) -> Profitability | None:
+    """What the event earned against what it cost, with prices that came `late`; absent when it did
+    neither."""
     fees = [StoredFee(*fee) for fee in event.fees or []]
     if not fees and not event.costs:
         return None
     earned = [(code, units, 0) for fee in fees for code, units in fee.revenue.items()]
-    costs = [(cost.currency, 0, cost.units) for cost in vendor_costs(event.costs) if cost.counted]
+    spent = [cost for cost in vendor_costs([*(event.costs or ()), *late]) if cost.counted]
+    costs = [(cost.currency, 0, cost.units) for cost in spent]
+    open_calls = sum(cost.unpriced for cost in spent)
     prices = billing.prices.get(fee.price for fee in fees)
     assets = {fee.asset: _asset(prices[fee.price].price, fee.asset) for fee in fees}
-    return profitability(added([*earned, *costs]), assets.get)
+    return profitability(added([*earned, *costs]), assets.get, open_calls)
 
 
 def _asset(price: UsagePrice, code: str) -> Asset:

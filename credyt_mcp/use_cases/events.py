@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
-from typing import Annotated
+from typing import Annotated, Any
 
 import anyio
 from pydantic import Field
@@ -14,7 +14,7 @@ from credyt_mcp.domain.money import from_units
 from credyt_mcp.domain.usage import EventOutcome, StoredFee, UsageRecorded
 from credyt_mcp.errors import InvalidRequest, NotFound, TooMany
 from credyt_mcp.ids import client_id_of
-from credyt_mcp.storage import events
+from credyt_mcp.storage import events, unpriced
 from credyt_mcp.storage.ledger_tables import EventRow
 from credyt_mcp.storage.tables import CustomerRow
 from credyt_mcp.use_cases.context import (
@@ -24,7 +24,13 @@ from credyt_mcp.use_cases.context import (
     PageOf,
     Result,
 )
-from credyt_mcp.use_cases.event_views import EventFee, StoredCost, fees_of, stats_of
+from credyt_mcp.use_cases.event_views import (
+    EventFee,
+    StoredCost,
+    fees_of,
+    stats_of,
+    stored_cost,
+)
 from credyt_mcp.use_cases.profits import Profitability
 from credyt_mcp.use_cases.recording import record
 from credyt_mcp.use_cases.usage_fields import Data, UsageEventFields
@@ -71,6 +77,7 @@ class EventPageOf(PageOf):
     customer_id: str | None = None
     customer_external_id: str | None = None
     subject: str | None = None
+    user_id: str | None = None
     period_from: date | None = None
     period_to: Annotated[date | None, Field(description="inclusive")] = None
     event_types: Annotated[str | None, Field(description="separated by commas")] = None
@@ -112,6 +119,7 @@ class EventDetails(Result):
     event_type: str
     occurred_at: datetime
     subject: str | None = None
+    user_id: str | None = None
     description: str | None = None
     data: Data | None = None
     costs: list[StoredCost] | None = None
@@ -127,6 +135,7 @@ class ListedEvent(Result):
     external_id: str | None
     event_type: str
     subject: str | None = None
+    user_id: str | None = None
     description: str | None = None
     occurred_at: datetime
     created_at: datetime
@@ -200,21 +209,24 @@ async def record_event(billing: Billing, command: RecordEvent) -> EventRecorded:
 def get_event(billing: Billing, command: GetEvent) -> EventDetails:
     with billing.database.read() as session:
         found = events.get(session, billing.tenant.id, command.event_id)
-    if found is None:
-        raise NotFound(f"there is no event '{command.event_id}'")
-    event, customer = found
+        if found is None:
+            raise NotFound(f"there is no event '{command.event_id}'")
+        event, customer = found
+        late = unpriced.late_costs(session, [event.id]).get(event.id, [])
+    costs = [*(event.costs or ()), *late]
     return EventDetails(
         id=command.event_id,
         event_type=event.event_type,
         occurred_at=event.occurred_at,
         subject=event.subject,
+        user_id=event.user_id,
         description=event.description,
         data=event.data,
-        costs=[StoredCost(**cost) for cost in event.costs] if event.costs else None,
+        costs=[stored_cost(cost) for cost in costs] or None,
         customer_id=customer.public_id,
         created_at=event.recorded_at,
         fees=fees_of(billing, event.id, event.fees or []),
-        stats=stats_of(billing, event),
+        stats=stats_of(billing, event, late),
     )
 
 
@@ -225,6 +237,7 @@ def list_events(billing: Billing, command: EventPageOf) -> EventPage:
         customer_id=command.customer_id,
         customer_external_id=command.customer_external_id,
         subject=command.subject,
+        user_id=command.user_id,
         event_types=command.event_types.split(",") if command.event_types else (),
         has_fees=command.has_fees,
         occurred_from=_midnight(command.period_from) if command.period_from else None,
@@ -234,7 +247,8 @@ def list_events(billing: Billing, command: EventPageOf) -> EventPage:
     )
     with billing.database.read() as session:
         rows, total = events.page(session, billing.tenant.id, wanted, command.offset, command.limit)
-    items = [_listed(billing, event, customer) for event, customer in rows]
+        late = unpriced.late_costs(session, [event.id for event, _ in rows if event.costs])
+    items = [_listed(billing, event, customer, late.get(event.id, [])) for event, customer in rows]
     return EventPage(items=items, total_count=total, limit=command.limit, offset=command.offset)
 
 
@@ -256,7 +270,9 @@ def _midnight(day: date) -> datetime:
     return datetime.combine(day, time.min, tzinfo=UTC)
 
 
-def _listed(billing: Billing, event: EventRow, customer: CustomerRow) -> ListedEvent:
+def _listed(
+    billing: Billing, event: EventRow, customer: CustomerRow, late: list[Any]
+) -> ListedEvent:
     fees = fees_of(billing, event.id, event.fees or [])
     assets = {fee.currency for fee in fees}
     return ListedEvent(
@@ -265,11 +281,12 @@ def _listed(billing: Billing, event: EventRow, customer: CustomerRow) -> ListedE
         external_id=customer.external_id,
         event_type=event.event_type,
         subject=event.subject,
+        user_id=event.user_id,
         description=event.description,
         occurred_at=event.occurred_at,
         created_at=event.recorded_at,
         total_fees=sum((fee.amount for fee in fees), Decimal(0)) if len(assets) == 1 else None,
         fee_currency=assets.pop() if len(assets) == 1 else None,
         has_fees=bool(fees),
-        stats=stats_of(billing, event),
+        stats=stats_of(billing, event, late),
     )

@@ -36,9 +36,14 @@ class Profitability(CurrencyProfit):
 
     other_currencies: list[CurrencyProfit] | None = None
     unpriced: list[UnpricedUsage] | None = None
+    unpriced_calls: Annotated[
+        int | None, Field(description="model calls whose cost is not in here, see /costs/unpriced")
+    ] = None
 
 
-def profitability(amounts: Amounts, find_asset: Callable[[str], Asset | None]) -> Profitability:
+def profitability(
+    amounts: Amounts, find_asset: Callable[[str], Asset | None], unpriced_calls: int = 0
+) -> Profitability:
     """`find_asset` is asked for custom assets."""
     money = {code: both for code, both in amounts.items() if currency(code) is not None}
     first = main_currency(money)
@@ -52,6 +57,7 @@ def profitability(amounts: Amounts, find_asset: Callable[[str], Asset | None]) -
         **_profit(first, money.get(first, (0, 0))).model_dump(),
         other_currencies=others or None,
         unpriced=unpriced or None,
+        unpriced_calls=unpriced_calls or None,
     )
 
 

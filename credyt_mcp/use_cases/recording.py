@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
+
+import anyio
 
 from credyt_mcp.clock import DAY, SECOND, to_micros
 from credyt_mcp.domain.book import CustomerRef
 from credyt_mcp.domain.usage import RecordUsage, UsageEvent, UsageRecorded
+from credyt_mcp.errors import Conflict, UnknownReference
+from credyt_mcp.storage import customers
 from credyt_mcp.use_cases.context import Billing
+from credyt_mcp.use_cases.customers import CreateCustomer, add_customer
 from credyt_mcp.use_cases.event_costs import stored_costs
 from credyt_mcp.use_cases.usage_fields import UsageEventFields
+
+INTERNAL = "internal"
+"""External id of the customer that is made on first use, for work that is no customer's."""
 
 
 async def record(
@@ -27,6 +36,7 @@ async def record(
             event_type=event.event_type,
             occurred_at=None if event.occurred_at is None else to_micros(event.occurred_at),
             subject=event.subject,
+            user_id=event.user_id,
             description=event.description,
             data=event.data,
             costs=cost,
@@ -43,5 +53,19 @@ async def record(
         max_ahead=settings.event_max_ahead_seconds * SECOND,
         enforce=enforce,
     )
-    recorded: UsageRecorded = await billing.lane.submit(command)
+    try:
+        recorded: UsageRecorded = await billing.lane.submit(command)
+    except UnknownReference:
+        if INTERNAL not in (ref.id, ref.external_id):
+            raise
+        await anyio.to_thread.run_sync(_add_internal, billing)
+        recorded = await billing.lane.submit(command)
     return recorded
+
+
+def _add_internal(billing: Billing) -> None:
+    """The customer of what is done for nobody in particular, unless there is one."""
+    row = CreateCustomer(external_id=INTERNAL, name="Internal")
+    with suppress(Conflict), billing.database.write() as session:
+        if customers.find(session, billing.tenant.id, INTERNAL) is None:
+            add_customer(session, billing, row)

@@ -23,6 +23,10 @@ PeriodFrom = Annotated[date | None, Field(description="first UTC day")]
 PeriodTo = Annotated[date | None, Field(description="last UTC day, included")]
 
 
+Found = dict[tuple[str, str], dict[str, Sums]]
+"""Sums by currency, by name and detail of rollups."""
+
+
 class PeriodFields(Command):
     period_from: PeriodFrom = None
     period_to: PeriodTo = None
@@ -87,6 +91,9 @@ class VendorStats(CurrencyCosts):
     """In USD, unless all costs are in one other currency."""
 
     other_currencies: list[CurrencyCosts] | None = None
+    unpriced_calls: Annotated[
+        dict[str, int] | None, Field(description="by model: calls whose cost is not in here")
+    ] = None
 
 
 def get_customer_stats(billing: Billing, command: GetCustomerStats) -> Profitability:
@@ -94,7 +101,7 @@ def get_customer_stats(billing: Billing, command: GetCustomerStats) -> Profitabi
     with billing.database.read() as session:
         row = customer_of(session, billing, command.customer_id)
         found = rollups.read(session, row.tenant_id, "customer", [str(row.id)], days)
-        return _profitability(session, billing, found.get((str(row.id), ""), {}))
+        return _profitability(session, billing, found, str(row.id))
 
 
 def list_customer_stats(billing: Billing, command: ListCustomerStats) -> CustomerStatsPage:
@@ -114,11 +121,11 @@ def list_customer_stats(billing: Billing, command: ListCustomerStats) -> Custome
                 id=row.public_id,
                 external_id=row.external_id,
                 name=row.name,
-                stats=_profitability(session, billing, found.get((str(row.id), ""), {})),
+                stats=_profitability(session, billing, found, str(row.id)),
             )
             for row in rows
         ]
-        summary = _profitability(session, billing, total.get(("", ""), {}))
+        summary = _profitability(session, billing, total, "")
     return CustomerStatsPage(
         summary=summary,
         period_from=days.first,
@@ -140,6 +147,7 @@ def get_vendor_stats(billing: Billing, command: GetVendorStats) -> VendorStats:
         name = [vendor.public_id]
         counted = _costs(rollups.read(session, tenant_id, "vendor", name, days, category))
         repeated = _costs(rollups.read(session, tenant_id, "repeated", name, days, category))
+        unpriced = rollups.read(session, tenant_id, "unpriced", name, days)
     codes = sorted(counted.keys() | repeated.keys())
     first = main_currency(codes)
     costs = {
@@ -147,7 +155,14 @@ def get_vendor_stats(billing: Billing, command: GetVendorStats) -> VendorStats:
         for code in {first, *codes}
     }
     others = [costs[code] for code in codes if code != first]
-    return VendorStats(**costs[first].model_dump(), other_currencies=others or None)
+    calls = {
+        model: sum(one.events for one in sums.values()) for (_, model), sums in unpriced.items()
+    }
+    return VendorStats(
+        **costs[first].model_dump(),
+        other_currencies=others or None,
+        unpriced_calls={model: count for model, count in calls.items() if count} or None,
+    )
 
 
 def _days(first: date | None, last: date | None) -> Days:
@@ -160,12 +175,16 @@ def _checked(days: Days) -> Days:
     return days
 
 
-def _profitability(session: Session, billing: Billing, sums: dict[str, Sums]) -> Profitability:
-    amounts = {code: (one.revenue, one.costs) for code, one in sums.items()}
-    return profitability(amounts, lambda code: assets.find(session, billing.tenant.id, code))
+def _profitability(session: Session, billing: Billing, found: Found, name: str) -> Profitability:
+    sums, unpriced = found.get((name, ""), {}), found.get((name, "unpriced"), {})
+    return profitability(
+        {code: (one.revenue, one.costs) for code, one in sums.items()},
+        lambda code: assets.find(session, billing.tenant.id, code),
+        sum(one.events for one in unpriced.values()),
+    )
 
 
-def _costs(found: dict[tuple[str, str], dict[str, Sums]]) -> dict[str, dict[str, int]]:
+def _costs(found: Found) -> dict[str, dict[str, int]]:
     """Ledger units by currency and category."""
     costs: dict[str, dict[str, int]] = {}
     for (_, category), by_currency in found.items():

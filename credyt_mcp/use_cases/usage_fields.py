@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, StrictBool, StrictInt, StrictStr
+from pydantic import AfterValidator, BeforeValidator, Field, StrictBool, StrictInt, StrictStr
 
+from credyt_mcp import exact_json
 from credyt_mcp.use_cases.context import (
     Amount,
     AmountOrZero,
@@ -14,6 +15,8 @@ from credyt_mcp.use_cases.context import (
     Moment,
     ShortText,
 )
+
+LLM_USAGE_BYTES = 20_000
 
 
 def exact(value: object) -> object:
@@ -56,6 +59,38 @@ class Cost(Command):
     currency: str = "USD"
 
 
+def _not_large(value: dict[str, Any]) -> dict[str, Any]:
+    if len(exact_json.dumps(value)) > LLM_USAGE_BYTES:
+        raise ValueError(f"must be at most {LLM_USAGE_BYTES} bytes")
+    return value
+
+
+class LlmUsage(Command):
+    """One call of a model, with the usage object as the provider or the SDK gave it."""
+
+    provider: Annotated[
+        ShortText | None, Field(description="as in openai, anthropic, bedrock, vertex_ai")
+    ] = None
+    model: Annotated[ShortText | None, Field(description="as the provider names it")] = None
+    usage: Annotated[
+        Annotated[dict[str, Any], AfterValidator(_not_large)] | None,
+        Field(description="unchanged; leave it out if the call was cut off before it came"),
+    ] = None
+    response_id: Annotated[
+        ShortText | None, Field(description="the provider's; the same one counts once")
+    ] = None
+    service_tier: Annotated[
+        str | None, Field(max_length=64, description="the response's, such as flex or priority")
+    ] = None
+    batch: Annotated[bool, Field(description="a call of a batch API")] = False
+    attempt: Annotated[int, Field(ge=1, le=1000, description="which try this was")] = 1
+    outcome: Literal["ok", "failed", "aborted", "unknown"] | None = None
+    requested_at: Annotated[
+        Moment | None,
+        Field(description="its price and day are of then; default occurred_at"),
+    ] = None
+
+
 class UsageEventFields(Command):
     id: EventId
     event_type: EventType
@@ -63,6 +98,9 @@ class UsageEventFields(Command):
     subject: Annotated[
         str | None, Field(max_length=255, description="what it was for, to find it again")
     ] = None
+    user_id: Annotated[str | None, Field(max_length=255, description="the customer's end user")] = (
+        None
+    )
     description: Annotated[str | None, Field(max_length=1000)] = None
     data: EventData = None
     costs: Annotated[
@@ -71,6 +109,10 @@ class UsageEventFields(Command):
             max_length=100,
             description='what it cost you: [{"id","vendor_id","amount","currency"}]',
         ),
+    ] = None
+    llm_usage: Annotated[
+        LlmUsage | Annotated[list[LlmUsage], Field(max_length=100)] | None,
+        Field(description='{"provider","model","usage"}: model calls, whose cost we work out'),
     ] = None
     authorization_id: Annotated[
         str | None, Field(max_length=255, description="the hold this usage captures")

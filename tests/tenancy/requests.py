@@ -60,6 +60,8 @@ BODIES: dict[str, Any] = {
     "POST /customers/{customer_id}/wallet/charges": CREDIT,
     "PATCH /customers/{customer_id}/wallet/{account_id}": {"overdraft_limit": 3},
     "POST /events": {"customer_id": "{customer_id}", "events": [EVENT]},
+    "POST /costs/reprice": {},
+    "PUT /llm-prices/{provider}/{model}": {"input": 2},
     "POST /keys": {"name": "another"},
     "POST /products": {"name": "Another", "code": "{code}", **VERSION},
     "POST /products/{product_id}": VERSION,

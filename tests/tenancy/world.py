@@ -94,6 +94,10 @@ async def fill(world: World) -> World:
         "code": ["studio"],
         "subject": [f"subject {mark}"],
         "category": [f"category {mark}"],
+        "user_id": [f"user {mark}"],
+        "provider": ["model-co"],
+        "model": ["own-model"],
+        "valid_from": ["2026-01-01T00:00:00Z"],
     }
     if world.name != "live":  # no real payments here
         top_up = {"customer_id": "jane", "amount": 5, "currency": "USD", "description": mark}
@@ -135,10 +139,14 @@ async def _wallet(world: World) -> None:
         "id": "event-1",
         "event_type": "image",
         "subject": f"subject {mark}",
+        "user_id": f"user {mark}",
         "description": mark,
         "data": {"note": mark},
         "costs": [cost],
+        "llm_usage": {"provider": "model-co", "model": mark, "usage": {"prompt_tokens": 5}},
     }
     await world.make("/events", {"customer_id": "jane", "events": [event]})
+    own = {"input": 2, "valid_from": "2026-01-01T00:00:00Z"}
+    await world.make("/llm-prices/model-co/own-model", own, "PUT")
     hold = {"id": "hold-1", "customer_id": "jane", "amount": 2, "subject": mark}
     await world.make("/authorizations", hold)

@@ -58,7 +58,7 @@ class BillingTool:
 # Limits are left to the error that names them; costs are shown by example in their description.
 _LEFT_OUT = {"pattern", "minLength", "maxLength", "minItems", "maxItems"}
 _LEFT_OUT |= {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"}
-_BY_EXAMPLE = {"Cost"}
+_BY_EXAMPLE = {"Cost", "LlmUsage"}
 
 
 def _compact(schema: dict[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,50 @@
+"""REST routes of what model calls cost: own prices, and calls without one. Translation only."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
+
+from credyt_mcp.entrypoints.rest.auth import Caller
+from credyt_mcp.entrypoints.rest.replies import ExactRoute, reply
+from credyt_mcp.use_cases import llm_prices, unpriced_costs
+from credyt_mcp.use_cases.context import Moment
+from credyt_mcp.use_cases.llm_terms import LlmPriceFields
+
+router = APIRouter(tags=["costs"], route_class=ExactRoute)
+
+
+@router.get("/costs/unpriced", response_model=unpriced_costs.UnpricedCostPage)
+async def list_unpriced_costs(
+    caller: Caller, page: Annotated[unpriced_costs.ListUnpricedCosts, Query()]
+) -> Response:
+    return await reply(caller, unpriced_costs.list_unpriced_costs, page)
+
+
+@router.post("/costs/reprice", response_model=unpriced_costs.CostsRepriced)
+async def reprice_costs(caller: Caller) -> Response:
+    return await reply(caller, unpriced_costs.reprice_costs, unpriced_costs.RepriceCosts())
+
+
+@router.get("/llm-prices", response_model=llm_prices.LlmPricePage)
+async def list_llm_prices(
+    caller: Caller, page: Annotated[llm_prices.ListLlmPrices, Query()]
+) -> Response:
+    return await reply(caller, llm_prices.list_llm_prices, page)
+
+
+@router.put("/llm-prices/{provider}/{model:path}", response_model=llm_prices.LlmPrice)
+async def set_llm_price(
+    caller: Caller, provider: str, model: str, body: LlmPriceFields
+) -> Response:
+    command = llm_prices.SetLlmPrice(provider=provider, model=model, **dict(body))
+    return await reply(caller, llm_prices.set_llm_price, command)
+
+
+@router.delete("/llm-prices/{provider}/{model:path}", status_code=204)
+async def delete_llm_price(
+    caller: Caller, provider: str, model: str, valid_from: Moment | None = None
+) -> Response:
+    command = llm_prices.DeleteLlmPrice(provider=provider, model=model, valid_from=valid_from)
+    return await reply(caller, llm_prices.delete_llm_price, command, 204)
