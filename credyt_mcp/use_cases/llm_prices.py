@@ -70,8 +70,15 @@ def set_llm_price(billing: Billing, command: SetLlmPrice) -> LlmPrice:
         before = found[0].terms if found else {}
         if before == terms:
             return _shown(found[0])
-        fields = {"provider": provider, "model": model, "valid_from": valid_from}
-        row = found[0] if found else LlmPriceRow(tenant_id=tenant_id, **fields)
+        new = LlmPriceRow(
+            tenant_id=tenant_id,
+            provider=provider,
+            model=model,
+            valid_from=valid_from,
+            terms=terms,
+            updated_at=now,
+        )
+        row = found[0] if found else new
         row.terms, row.updated_at = terms, now
         session.add(row)
         _audit(session, billing, "llm_price.set", row, before, terms)
