@@ -143,7 +143,7 @@ class RecordUsage:
                 raise IdReused(f"event id '{event.id}' was already used for other usage")
             return EventOutcome(known, duplicate=True, warnings=[])
         occurred_at = event.moment(book)
-        self._check_window(occurred_at, book.now)
+        self._check_window(event, occurred_at, book.now)
         row = Event(
             tenant_id=customer.tenant_id,
             key=event.key,
@@ -191,22 +191,20 @@ class RecordUsage:
             )
         return found
 
-    def _check_window(self, occurred_at: int, now: int) -> None:
+    def _check_window(self, event: UsageEvent, occurred_at: int, now: int) -> None:
         oldest, newest = now - self.max_age, now + self.max_ahead
-        if occurred_at < oldest:
-            limit = from_micros(oldest).isoformat(timespec="seconds")
-            raise OutsideWindow("occurred_at", f"must not be before {limit}")
-        if occurred_at > newest:
-            limit = from_micros(newest).isoformat(timespec="seconds")
-            raise OutsideWindow("occurred_at", f"must not be after {limit}")
-        for cost in event.costs or ():
-            booked_at = cost.get("booked_at")
-            if booked_at is not None and not self.oldest <= booked_at <= self.newest:
-                limits = " and ".join(
-                    from_micros(limit).isoformat(timespec="seconds")
-                    for limit in (self.oldest, self.newest)
-                )
-                raise OutsideWindow("llm_usage.requested_at", f"must be between {limits}")
+        requested = [cost["booked_at"] for cost in event.costs or () if "booked_at" in cost]
+        moments = [
+            ("occurred_at", occurred_at),
+            *(("llm_usage.requested_at", at) for at in requested),
+        ]
+        for name, moment in moments:
+            if moment < oldest:
+                limit = from_micros(oldest).isoformat(timespec="seconds")
+                raise OutsideWindow(name, f"must not be before {limit}")
+            if moment > newest:
+                limit = from_micros(newest).isoformat(timespec="seconds")
+                raise OutsideWindow(name, f"must not be after {limit}")
 
 
 def no_price_warning(event_type: str, known: Iterable[str]) -> str:

@@ -208,30 +208,6 @@ class CostIdRow(SQLModel, table=True):
     key: bytes = Field(primary_key=True, sa_type=Key)
 
 
-class UnpricedCostRow(SQLModel, table=True):
-    """A cost of a model call that had no price when its event was recorded. `late` is the cost it
-    became once there was one, set once; the event stays as it is."""
-
-    __tablename__ = "unpriced_costs"
-    __table_args__ = (
-        Index(
-            "unpriced_costs_open",
-            "tenant_id",
-            "key",
-            sqlite_where=text("late IS NULL"),
-            postgresql_where=text("late IS NULL"),
-        ),
-        Index("unpriced_costs_event", "event_id"),
-    )
-
-    tenant_id: int = Field(primary_key=True)
-    key: bytes = Field(primary_key=True, sa_type=Key)
-    event_id: int = Field(sa_type=BigInteger)
-    customer_id: int = Field(sa_type=BigInteger)
-    booked_at: datetime = Field(sa_type=Micros)
-    late: Any = Field(default=None, nullable=True, sa_type=ExactJson)
-
-
 class AuthorizationRow(SQLModel, table=True):
     """A hold. `legs` lists [account id, authorized, held, captured] per account it touches."""
 

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlmodel import Session, col, func, select
 
-from credyt_mcp.storage.tables import LlmPriceRow
+from credyt_mcp.storage.llm_tables import LlmPriceRow
 
 
 def in_force(

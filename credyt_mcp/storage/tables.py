@@ -303,23 +303,6 @@ class VendorRow(SQLModel, table=True):
     created_at: datetime = Field(sa_type=Micros)
 
 
-class LlmPriceRow(SQLModel, table=True):
-    """The tenant's own price of a model from `valid_from` on (1970: always), which goes before the
-    published one. `terms` are rates, factors of tiers, or another model that it costs the same as.
-    """
-
-    __tablename__ = "llm_prices"
-    __table_args__ = (UniqueConstraint("tenant_id", "provider", "model", "valid_from"),)
-
-    id: int = Field(default=None, primary_key=True, sa_type=RowId)
-    tenant_id: int
-    provider: str = Field(sa_type=Text)
-    model: str = Field(sa_type=Text)
-    valid_from: datetime = Field(sa_type=Micros)
-    terms: Any = Field(sa_type=ExactJson)
-    updated_at: datetime = Field(sa_type=Micros)
-
-
 class TopUpRow(SQLModel, table=True):
     """A customer's payment on its way to becoming a grant."""
 

@@ -12,7 +12,8 @@ from credyt_mcp.domain.book import Book
 from credyt_mcp.domain.late_costs import PriceLate
 from credyt_mcp.ids import client_key
 from credyt_mcp.storage.lane_connection import LaneConnection, table_of
-from credyt_mcp.storage.ledger_tables import EventRow, UnpricedCostRow
+from credyt_mcp.storage.ledger_tables import EventRow
+from credyt_mcp.storage.llm_tables import UnpricedCostRow
 from credyt_mcp.storage.tables import CustomerRow
 
 UNPRICED = table_of(UnpricedCostRow)

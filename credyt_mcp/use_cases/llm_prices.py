@@ -10,7 +10,7 @@ from sqlmodel import Session
 
 from credyt_mcp.errors import NotFound
 from credyt_mcp.storage import audit, llm_prices
-from credyt_mcp.storage.tables import LlmPriceRow
+from credyt_mcp.storage.llm_tables import LlmPriceRow
 from credyt_mcp.use_cases import price_table
 from credyt_mcp.use_cases.context import Billing, Command, Moment, PageOf, Result, ShortText
 from credyt_mcp.use_cases.llm_terms import LlmPriceFields

@@ -20,8 +20,9 @@ from credyt_mcp.domain.llm_usage import Reading
 from credyt_mcp.use_cases import price_table
 from credyt_mcp.use_cases.events import get_event, submit_events
 from tests.conftest import Call
-from tests.llm.calls import CALLS, Called, chat, claude
+from tests.llm.calls import CALLS
 from tests.llm.conftest import TODAY
+from tests.llm.shapes import Called, chat, claude
 from tests.samples import a_wallet
 
 

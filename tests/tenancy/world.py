@@ -94,10 +94,7 @@ async def fill(world: World) -> World:
         "code": ["studio"],
         "subject": [f"subject {mark}"],
         "category": [f"category {mark}"],
-        "user_id": [f"user {mark}"],
-        "provider": ["model-co"],
-        "model": ["own-model"],
-        "valid_from": ["2026-01-01T00:00:00Z"],
+        **_calls(mark),
     }
     if world.name != "live":  # no real payments here
         top_up = {"customer_id": "jane", "amount": 5, "currency": "USD", "description": mark}
@@ -108,6 +105,16 @@ async def fill(world: World) -> World:
         world.values["connected_account_id"] = [connected["id"], "acme"]
         world.values["key_id"] = [key["id"]]
     return world
+
+
+def _calls(mark: str) -> dict[str, list[str]]:
+    """What model calls and their own prices are named by."""
+    return {
+        "user_id": [f"user {mark}"],
+        "provider": ["model-co"],
+        "model": ["own-model"],
+        "valid_from": ["2026-01-01T00:00:00Z"],
+    }
 
 
 async def _product(world: World) -> Any:

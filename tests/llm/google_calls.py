@@ -1,0 +1,112 @@
+"""Google's calls, each with what it costs by hand."""
+
+from __future__ import annotations
+
+from tests.llm.shapes import BATCH, PRO, Called, by_modality, claude, gemini
+
+GOOGLE = [
+    Called("plain", "google", PRO, gemini(1000, 500), [(1000, "1.25"), (500, "10")], (1000, 500)),
+    Called(
+        "thoughts are beside the candidates",
+        "google",
+        PRO,
+        gemini(1000, 500, 2000),
+        [(1000, "1.25"), (500, "10"), (2000, "10")],
+        (1000, 2500),
+    ),
+    Called(
+        "cached inside the prompt",
+        "google",
+        "gemini-2.5-flash",
+        gemini(10_000, 100, cachedContentTokenCount=8000),
+        [(2000, "0.3"), (8000, "0.03"), (100, "2.5")],
+        (10_000, 100),
+    ),
+    Called(
+        "sound, and sound that was cached",
+        "google",
+        "gemini-2.5-flash",
+        gemini(
+            5000,
+            100,
+            cachedContentTokenCount=2000,
+            promptTokensDetails=by_modality(TEXT=1000, AUDIO=4000),
+            cacheTokensDetails=by_modality(TEXT=500, AUDIO=1500),
+        ),
+        [(500, "0.3"), (2500, "1"), (500, "0.03"), (1500, "0.1"), (100, "2.5")],
+        (5000, 100),
+    ),
+    Called(
+        "pictures and films cost as text",
+        "google",
+        PRO,
+        gemini(3000, 10, promptTokensDetails=by_modality(TEXT=500, IMAGE=1290, VIDEO=1210)),
+        [(3000, "1.25"), (10, "10")],
+        (3000, 10),
+    ),
+    Called(
+        "what tools put into the prompt is beside it",
+        "google",
+        "gemini-2.5-flash",
+        gemini(1000, 100, toolUsePromptTokenCount=2500),
+        [(1000, "0.3"), (2500, "0.3"), (100, "2.5")],
+        (3500, 100),
+    ),
+    Called(
+        "long context",
+        "google",
+        PRO,
+        gemini(200_001, 1000, cachedContentTokenCount=100_000),
+        [(100_001, "2.5"), (100_000, "0.25"), (1000, "15")],
+        (200_001, 1000),
+    ),
+    Called(
+        "batch",
+        "google",
+        "gemini-2.5-flash",
+        gemini(1000, 500),
+        [(1000, "0.15"), (500, "1.25")],
+        (1000, 500),
+        BATCH,
+    ),
+    Called(
+        "a picture comes out",
+        "google",
+        "gemini-2.5-flash-image",
+        gemini(20, 1320, candidatesTokensDetails=by_modality(IMAGE=1290, TEXT=30)),
+        [(20, "0.3"), (30, "2.5"), (1290, "30")],
+        (20, 1320),
+    ),
+    Called(
+        "as the Python SDK dumps it",
+        "vertex_ai",
+        "gemini-2.5-flash",
+        {
+            "prompt_token_count": 700,
+            "candidates_token_count": 80,
+            "thoughts_token_count": 20,
+            "cached_content_token_count": None,
+            "prompt_tokens_details": [{"modality": "TEXT", "token_count": 700}],
+            "total_token_count": 800,
+            "traffic_type": "ON_DEMAND",
+        },
+        [(700, "0.3"), (100, "2.5")],
+        (700, 100),
+    ),
+    Called(
+        "all thoughts and no answer",
+        "google",
+        "gemini-2.5-flash-lite",
+        {"promptTokenCount": 9, "thoughtsTokenCount": 91, "totalTokenCount": 100},
+        [(9, "0.1"), (91, "0.4")],
+        (9, 91),
+    ),
+    Called(
+        "Claude on Vertex",
+        "google",
+        "claude-sonnet-4-5@20250929",
+        claude(1000, 500),
+        [(1000, "3"), (500, "15")],
+        (1000, 500),
+    ),
+]
