@@ -12,7 +12,7 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-SEARCH, GEMINI_SEARCH = "10000", "35000"
+SEARCH = "10000"
 
 
 class Called(NamedTuple):

@@ -6,6 +6,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
+import anyio
 import httpx
 import pytest
 from mcp import Client
@@ -397,3 +398,30 @@ async def test_models_take_them_over_mcp_one_or_many(mcp: Client, rest: httpx.As
     shown = await mcp.call_tool("get_event", {"event_id": "2"})
     assert shown.structured_content["stats"]["total_costs"] == 0.005  # type: ignore[index]
     assert (await read(rest, "/customers/jane/stats"))["total_costs"] == 3 * GPT_COSTS
+
+
+@pytest.mark.usefixtures("shop")
+async def test_pricing_late_from_several_sides_books_once(
+    rest: httpx.AsyncClient, call: Call
+) -> None:
+    many = [answer(str(number), **{**OWN, "model": f"m{number % 3}"}) for number in range(30)]
+    await submit(rest, *many)
+    await submit(rest, *many)
+    for model in ("m0", "m1"):
+        await rest.put(f"/llm-prices/azure/{model}", json={"input": 2})
+    found: list[Any] = []
+
+    async def reprice() -> None:
+        found.append(exact_json.loads((await rest.post("/costs/reprice")).content))
+
+    async with anyio.create_task_group() as group:
+        for _ in range(4):
+            group.start_soon(reprice)
+    assert sum(one["priced"] for one in found) == 20
+    assert sum(one["amount"] for one in found) == 20 * Decimal("0.002")
+    assert {one["still_unpriced"] for one in found} == {10}
+    stats = await read(rest, "/customers/jane/stats")
+    assert (stats["total_costs"], stats["unpriced_calls"]) == (Decimal("0.04"), 10)
+    vendor = await read(rest, "/vendors/azure/stats")
+    assert vendor["unpriced_calls"] == {"m2": 10}
+    assert (await call(verify_ledger)).ok

@@ -339,3 +339,21 @@ def test_a_platform_acts_for_a_connected_account(sdk: CredytApiClient, unique: U
     assert sdk.products.get(made.id, **for_acme).code == code
     with pytest.raises(ResourceNotFoundError):
         sdk.products.get(made.id)
+
+
+def test_a_model_call_is_sent_as_its_provider_reported_it(
+    sdk: CredytApiClient, shared_server: Server, unique: Unique
+) -> None:
+    code, event_id = unique("studio"), unique("answer")
+    a_product(sdk, code, unit_price("0.05", event_type="answer"))
+    customer = a_customer(sdk, unique("jane"), code)
+    usage = {"input_tokens": 500, "cache_read_input_tokens": 10_000, "output_tokens": 700}
+    call = {"provider": "anthropic", "model": "claude-sonnet-4-6", "usage": usage}
+    for _ in range(2):
+        send(sdk, customer["id"], event_id, "answer", llm_usage={**call, "response_id": event_id})
+    with shared_server.sync_client() as client:
+        shown = exact_json.loads(client.get(f"/events/{event_id}").content)
+        stats = exact_json.loads(client.get(f"/customers/{customer['id']}/stats").content)
+    # 500 x 3 + 10,000 x 0.3 + 700 x 15 per million
+    assert shown["costs"][0]["amount"] == stats["total_costs"] == Decimal("0.015")
+    assert (stats["gross_revenue"], stats["margin"]) == (Decimal("0.05"), 70)
