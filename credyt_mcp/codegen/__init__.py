@@ -1,1 +1,1 @@
-"""Integration code for users' apps: pure plans of file operations. Nothing is emitted yet."""
+"""Integration code for users' apps: pure plans of file operations. Never touches a disk."""
