@@ -9,7 +9,8 @@ CredytError
 ├── WrongMethod          405  wrong_method          the address is there, but not for this method
 ├── Conflict             409  already_exists        a code or external id that is taken
 │   ├── IdReused         409  id_reused             same id, other contents
-│   └── WrongState       409  wrong_state           the thing exists but cannot do that now
+│   ├── WrongState       409  wrong_state           the thing exists but cannot do that now
+│   └── PlanOutdated     409  plan_outdated         the app's files are not as the plan saw them
 ├── LinkExpired          410  link_expired          a customer's link or session has ended
 ├── InvalidRequest       422  invalid_request       `errors` names each field
 │   ├── UnknownReference 422  unknown_reference     the body names something that is not there
@@ -109,6 +110,11 @@ class IdReused(Conflict):
 class WrongState(Conflict):
     code, title = "wrong_state", "Not possible in the present state"
     hint = "Read the object again and act on its status."
+
+
+class PlanOutdated(Conflict):
+    code, title = "plan_outdated", "The app has changed since the plan was made"
+    hint = "Plan again, look at what it says now, and apply that; nothing was written."
 
 
 class LinkExpired(CredytError):

@@ -21,6 +21,7 @@ PROFITABILITY = (
     "get_event shows what an event earned; sums are for reports, which read them by REST"
 )
 NOT_OVER_REST = {
+    "plan_integration": "for coding tools, which speak MCP; the command line reads a folder itself",
     "record_event": "POST /events is the wire's call; this is submit_events for one event",
     "define_price": "the plain way for a model to say what create_product_version says",
     "generate_topup_flow": "POST /top-ups is the wire's call; this adds what a model must know",

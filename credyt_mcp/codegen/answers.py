@@ -44,10 +44,9 @@ class Answers:
     def from_json(cls, given: dict[str, Any]) -> Answers:
         """Unknown names are ignored: a newer version may have written them."""
         known = {field.name for field in fields(cls)}
-        return cls(
-            **{
-                name: tuple(value) if isinstance(value, list) else value
-                for name, value in given.items()
-                if name in known
-            }
-        )
+        said: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in given.items()
+            if name in known
+        }
+        return cls(**said)

@@ -19,14 +19,16 @@ from credyt_mcp.codegen.operations import EnvVariable, Operation, Plan, digest
 from credyt_mcp.codegen.snapshot import AppSnapshot, inside, joined
 from credyt_mcp.codegen.stacks.stack import App, Emission, Match
 
-GENERIC = (
-    "No stack was recognised. By HTTP, from server code only, with the header X-CREDYT-API-KEY:",
-    'POST /wallets {"external_id": user, "products": [code]} at first use; it may be repeated.',
-    'POST /authorizations {"id", "customer_external_id", "event_type", "data"} before the work; '
-    "402 means: do not run it, offer a top-up.",
-    'POST /authorizations/{id}/capture {"event": {"id", "event_type", "data"}} after it, or '
-    "POST /authorizations/{id}/release when it failed.",
-    "GET /customers/{external_id}/wallet shows the balance; POST /top-ups answers a page to pay on.",
+GENERIC = tuple(
+    """\
+No stack was recognised. By HTTP, from server code only, with the header X-CREDYT-API-KEY:
+POST /wallets {"external_id": user, "products": [code]} at first use; it may be repeated.
+POST /authorizations {"id", "customer_external_id", "event_type", "data"} before the work.
+If that answers 402, do not run the work; offer a top-up.
+POST /authorizations/{id}/capture {"event": {"id", "event_type", "data"}} when it is done.
+POST /authorizations/{id}/release when it failed.
+GET /customers/{external_id}/wallet for the balance; POST /top-ups for a page to pay on.
+""".splitlines()
 )
 
 
@@ -216,10 +218,9 @@ class _Planner:
     def _manifest(self) -> None:
         before = self.snapshot.text(manifests.PATH)
         text = self.new.text()
-        if any(one.changes for one in self.operations) or self.new != self.old:
-            if before != text:
-                reason = "remembers what was written, to update or remove it; commit it"
-                self._write(manifests.PATH, text, reason, before=before)
+        if text != before:
+            reason = "remembers what was written, to update or remove it; commit it"
+            self._write(manifests.PATH, text, reason, before=before)
 
     def _write(self, path: str, text: str, reason: str, before: str | None = None) -> None:
         kind, risk = ("create", "none") if before is None else ("update", "low")

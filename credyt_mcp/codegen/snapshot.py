@@ -13,8 +13,12 @@ from pathlib import PurePosixPath
 from credyt_mcp.errors import InvalidRequest
 
 SKIPPED = frozenset(
-    ".git .hg .venv venv env node_modules __pycache__ .next .nuxt .output .turbo .mypy_cache "
-    ".pytest_cache .ruff_cache .tox .vercel .wrangler .credyt dist build site-packages".split()
+    {
+        *(".git", ".hg", ".credyt", ".venv", "venv", "env", ".tox", "site-packages"),
+        *("__pycache__", ".mypy_cache", ".pytest_cache", ".ruff_cache"),
+        *("node_modules", ".next", ".nuxt", ".output", ".turbo", ".vercel", ".wrangler"),
+        *("dist", "build"),
+    }
 )
 """Folders that are never part of an app's source."""
 
@@ -23,7 +27,12 @@ def inside(path: str) -> str:
     """The path itself. Raises InvalidRequest for one that could leave the app's folder."""
     parts = PurePosixPath(path).parts
     plain = path == "/".join(parts) and path != "."
-    if not plain or path.startswith("/") or ".." in parts or re.search(r'[\\:*?"<>|\x00-\x1f]', path):
+    if (
+        not plain
+        or path.startswith("/")
+        or ".." in parts
+        or re.search(r'[\\:*?"<>|\x00-\x1f]', path)
+    ):
         raise InvalidRequest("files", "a path must be relative, with '/', and without '..'")
     return path
 

@@ -47,6 +47,7 @@ _OPENS: dict[Scope, tuple[str, ...]] = {
         "list_vendors",
         "list_webhook_events",
         "list_webhooks",
+        "plan_integration",
         "quote_asset",
         "simulate_usage",
         "verify_ledger",

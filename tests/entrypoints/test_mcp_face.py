@@ -101,7 +101,7 @@ async def test_every_tool_says_what_it_is_and_does(tools: list[Tool]) -> None:
         assert all(isinstance(hint, bool) for hint in hints.values()), tool.name
         assert tool.input_schema["type"] == "object"
         assert tool.input_schema["additionalProperties"] is False
-        reads = tool.name.startswith(("get_", "list_", "quote_", "simulate_", "verify_"))
+        reads = tool.name.startswith(("get_", "list_", "quote_", "simulate_", "verify_", "plan_"))
         assert tool.annotations.read_only_hint is reads
 
 

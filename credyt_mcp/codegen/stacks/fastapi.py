@@ -92,7 +92,7 @@ def _install(app: App, found: Match, imported: str) -> Edit:
     if anchor and whole.count("(") == whole.count(")") > 0 and end is not None:
         placed = _place(lines, start, end, call)
         if placed is not None:
-            insertions = (Insertion((take,), anchor), placed)
+            insertions = (python.import_after(anchor, take), placed)
     return Edit(
         path=found.entry,
         guard=r"install_billing\(",

@@ -7,10 +7,17 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from credyt_mcp.codegen.answers import Answers
+from credyt_mcp.codegen.edits import Insertion
 from credyt_mcp.codegen.stacks.stack import MARK, App
 from credyt_mcp.codegen.templates import render
 
-DEPENDENCIES = ("pyproject.toml", "requirements.txt", "requirements/base.txt", "setup.py", "Pipfile")
+DEPENDENCIES = (
+    "pyproject.toml",
+    "requirements.txt",
+    "requirements/base.txt",
+    "setup.py",
+    "Pipfile",
+)
 ROUTES = "/api/billing"
 ENTRY_NAMES = ("main.py", "app.py", "server.py", "api.py", "asgi.py", "wsgi.py", "__init__.py")
 
@@ -101,6 +108,15 @@ def last_import(app: App, entry: str) -> str | None:
         line for line in lines if re.match(r"(from \S+ )?import [^(\\]+$", line.split("  #")[0])
     ]
     return found[-1] if found and lines.count(found[-1]) == 1 else None
+
+
+def import_after(anchor: str, statement: str) -> Insertion:
+    """An import of the app's own, set apart from imports of packages as formatters do."""
+    own = (
+        anchor.startswith("from .")
+        or anchor.split()[1].split(".")[0] == (statement.split()[1].split(".")[0])
+    )
+    return Insertion((statement,) if own else ("", statement), anchor)
 
 
 def package_for(folder: str) -> str:

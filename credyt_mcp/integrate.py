@@ -1,0 +1,147 @@
+"""`credyt-mcp integrate`: put billing into an app, update it, take it out. No decisions.
+
+The catalogue is only asked when neither the command nor an earlier integration says what is sold.
+"""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Annotated, Any
+
+import anyio
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from credyt_mcp import exact_json
+from credyt_mcp.app import running
+from credyt_mcp.settings import load_settings
+from credyt_mcp.use_cases import integration_files, integrations
+from credyt_mcp.use_cases.integrations import Plan
+
+app = typer.Typer(help="Billing code in your own app.", no_args_is_help=True)
+stdout, stderr = Console(), Console(stderr=True)
+
+Folder = Annotated[Path, typer.Argument(help="The app's folder.")]
+Events = Annotated[
+    list[str] | None, typer.Option("--event", help="A billable event type; may be repeated.")
+]
+Products = Annotated[
+    list[str] | None, typer.Option("--product", help="Code of a product that users get.")
+]
+Asset = Annotated[str | None, typer.Option("--asset", help="What top-ups credit, such as USD.")]
+Stack = Annotated[str | None, typer.Option("--stack", help="If several are recognised.")]
+Root = Annotated[str | None, typer.Option("--root", help="The app's folder in a monorepo.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@app.command("plan")
+def plan(
+    folder: Folder,
+    event: Events = None,
+    product: Products = None,
+    asset: Asset = None,
+    stack: Stack = None,
+    root: Root = None,
+    diff: Annotated[bool, typer.Option("--diff", help="Show what would change.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show what would be written, and what is for you to do. Writes nothing."""
+    made = _plan(folder, _given(event, product, asset, stack, root))
+    shown = integrations.view(made)
+    if as_json:
+        contents = [integrations.content(one, n) for n, one in enumerate(made.operations, 1)]
+        said = {**shown.model_dump(), "operations": [one.model_dump() for one in contents]}
+        print(exact_json.dumps(said).decode())  # noqa: T201
+        return
+    _show(made)
+    if diff:
+        for operation in made.operations:
+            print(operation.diff())  # noqa: T201
+
+
+@app.command("apply")
+def apply(
+    folder: Folder,
+    event: Events = None,
+    product: Products = None,
+    asset: Asset = None,
+    stack: Stack = None,
+    root: Root = None,
+    plan_id: Annotated[
+        str | None, typer.Option("--plan", help="Refuse any other plan than the one of this id.")
+    ] = None,
+) -> None:
+    """Write billing into the app, or bring it up to date; your own changes are kept."""
+    made = _plan(folder, _given(event, product, asset, stack, root))
+    integration_files.apply(folder, made, plan_id)
+    _show(made)
+    if not made.operations:
+        raise typer.Exit(0 if made.stack != "unknown" else 1)
+
+
+@app.command("remove")
+def remove(folder: Folder) -> None:
+    """Take it out again; what you changed is left, and named."""
+    done = integration_files.remove(folder)
+    for path in sorted(done.changes):
+        stdout.print(f"removed from {escape(path)}", highlight=False)
+    for left in done.left:
+        stdout.print(f"[yellow]left[/yellow] {escape(left)}", highlight=False, soft_wrap=True)
+
+
+@app.command("status")
+def status(folder: Folder) -> None:
+    """How each file of the integration stands."""
+    table = Table("file", "is")
+    for path, state in integration_files.status(folder).items():
+        table.add_row(escape(path), state)
+    stdout.print(table)
+
+
+def _given(
+    events: list[str] | None,
+    products: list[str] | None,
+    asset: str | None,
+    stack: str | None,
+    root: str | None,
+) -> dict[str, Any]:
+    said = {"events": events, "products": products, "asset": asset, "stack": stack, "root": root}
+    return {name: value for name, value in said.items() if value}
+
+
+def _plan(folder: Path, given: dict[str, Any]) -> Plan:
+    snapshot = integration_files.read_app(folder)
+
+    def catalogue() -> dict[str, Any]:
+        return {} if {"events", "products"} <= given.keys() else anyio.run(_sold)
+
+    return integrations.planned(snapshot, given, catalogue)
+
+
+async def _sold() -> dict[str, Any]:
+    async with AsyncExitStack() as stack:
+        system = await stack.enter_async_context(running(load_settings()))
+        return await anyio.to_thread.run_sync(integrations.sold, system.billing)
+
+
+def _show(made: Plan) -> None:
+    plain: dict[str, Any] = {"highlight": False, "soft_wrap": True}
+    where = f" in {made.root}" if made.root else ""
+    stdout.print(f"[bold]{made.stack}[/bold]{where} ({made.confidence})  {made.id}", **plain)
+    for said in (*made.evidence, *(f"could be {one}" for one in made.candidates)):
+        stdout.print(f"  {escape(said)}", **plain)
+    for operation in made.operations:
+        stdout.print(
+            f"{operation.kind:7} [bold]{escape(operation.path)}[/bold]  {operation.reason}", **plain
+        )
+        if not operation.changes:
+            stdout.print(escape(operation.content), style="cyan", **plain)
+    if made.empty and made.stack != "unknown":
+        stdout.print("Nothing to write: it is up to date.", **plain)
+    for said in made.by_hand:
+        stdout.print(f"set     {escape(said)}", **plain)
+    for said in made.checks:
+        stdout.print(f"check   {escape(said)}", **plain)
