@@ -19,7 +19,6 @@ from credyt_mcp import exact_json
 from credyt_mcp.app import running
 from credyt_mcp.settings import load_settings
 from credyt_mcp.use_cases import integration_files, integrations
-from credyt_mcp.use_cases.integrations import Plan
 
 app = typer.Typer(help="Billing code in your own app.", no_args_is_help=True)
 stdout, stderr = Console(), Console(stderr=True)
@@ -112,7 +111,7 @@ def _given(
     return {name: value for name, value in said.items() if value}
 
 
-def _plan(folder: Path, given: dict[str, Any]) -> Plan:
+def _plan(folder: Path, given: dict[str, Any]) -> integration_files.Plan:
     snapshot = integration_files.read_app(folder)
 
     def catalogue() -> dict[str, Any]:
@@ -127,7 +126,7 @@ async def _sold() -> dict[str, Any]:
         return await anyio.to_thread.run_sync(integrations.sold, system.billing)
 
 
-def _show(made: Plan) -> None:
+def _show(made: integration_files.Plan) -> None:
     plain: dict[str, Any] = {"highlight": False, "soft_wrap": True}
     where = f" in {made.root}" if made.root else ""
     stdout.print(f"[bold]{made.stack}[/bold]{where} ({made.confidence})  {made.id}", **plain)

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from credyt_mcp.codegen import manifest as manifests
 from credyt_mcp.codegen.edits import with_ending
-from credyt_mcp.codegen.operations import Plan, digest
+from credyt_mcp.codegen.operations import Plan as Plan
+from credyt_mcp.codegen.operations import digest
 from credyt_mcp.codegen.removal import Removal, removal
 from credyt_mcp.codegen.snapshot import SKIPPED, AppSnapshot, inside
 from credyt_mcp.errors import InvalidRequest, NotFound, PlanOutdated
