@@ -26,7 +26,7 @@ SKIPPED = frozenset(
 def inside(path: str) -> str:
     """The path itself. Raises InvalidRequest for one that could leave the app's folder."""
     parts = PurePosixPath(path).parts
-    plain = path == "/".join(parts) and path != "."
+    plain = parts and path == "/".join(parts)
     if (
         not plain
         or path.startswith("/")

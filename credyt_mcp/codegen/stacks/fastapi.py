@@ -77,22 +77,16 @@ def emit(app: App, found: Match, answers: Answers, package: str) -> Emission:
 
 
 def _install(app: App, found: Match, imported: str) -> Edit:
-    """Right after the app is made, if that fits on a line; else after its closing parenthesis."""
+    """Right after the statement that makes the app."""
     text = app.text(found.entry)
     made = re.search(MADE, text, re.M)
     assert made is not None
-    name, lines = made[1], text.splitlines()
-    anchor = python.last_import(app, found.entry)
-    call = f"install_billing({name})"
-    start = text[: made.start()].count("\n")
-    end = next((n for n in range(start, len(lines)) if lines[n].rstrip().endswith(")")), None)
-    whole = "\n".join(lines[start : end + 1]) if end is not None else ""
+    take, call = f"from {imported} import install as install_billing", f"install_billing({made[1]})"
+    anchor, end = python.last_import(app, found.entry), python.end_of_call(text, "FastAPI")
+    placed = None if end is None else python.after_line(text, end, call)
     insertions: tuple[Insertion, ...] = ()
-    take = f"from {imported} import install as install_billing"
-    if anchor and whole.count("(") == whole.count(")") > 0 and end is not None:
-        placed = _place(lines, start, end, call)
-        if placed is not None:
-            insertions = (python.import_after(anchor, take), placed)
+    if anchor is not None and placed is not None:
+        insertions = (python.import_after(anchor, take), placed)
     return Edit(
         path=found.entry,
         guard=r"install_billing\(",
@@ -100,15 +94,6 @@ def _install(app: App, found: Match, imported: str) -> Edit:
         reason="adds billing's routes, and answers its errors as JSON",
         by_hand=f"In {found.entry}, import it and call it once the app is made:\n{take}\n{call}",
     )
-
-
-def _place(lines: list[str], start: int, end: int, call: str) -> Insertion | None:
-    if lines.count(lines[end]) == 1:
-        return Insertion((call,), lines[end])
-    following = next((line for line in lines[end + 1 :] if line.strip()), None)
-    if following is not None and lines.count(following) == 1:
-        return Insertion((call, ""), following, before=True)
-    return None
 
 
 def _wrap(event: str, imported: str) -> tuple[str, str]:

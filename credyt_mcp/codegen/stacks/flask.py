@@ -98,9 +98,10 @@ def _install(app: App, found: Match, imported: str) -> Edit:
             insertions = (Insertion(lines, end, before=True),)
     else:
         anchor = python.last_import(app, found.entry)
-        whole = find_line(text, rf"^{name}(: Flask)? = Flask\(.*\)$")
-        if anchor is not None and whole is not None:
-            insertions = (python.import_after(anchor, take), Insertion((call,), whole))
+        at = python.end_of_call(text, "Flask")
+        placed = None if at is None else python.after_line(text, at, call)
+        if anchor is not None and placed is not None:
+            insertions = (python.import_after(anchor, take), placed)
     return Edit(
         path=found.entry,
         guard=r"init_billing\(",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import PurePosixPath
 from typing import Any
@@ -117,6 +118,33 @@ def import_after(anchor: str, statement: str) -> Insertion:
         or anchor.split()[1].split(".")[0] == (statement.split()[1].split(".")[0])
     )
     return Insertion((statement,) if own else ("", statement), anchor)
+
+
+def end_of_call(text: str, function: str) -> int | None:
+    """The index of the last line of the top-level assignment of a call; None if it is unclear."""
+    try:
+        body = ast.parse(text).body
+    except (SyntaxError, ValueError):
+        return None
+    ends = [
+        node.end_lineno
+        for node in body
+        if isinstance(node, ast.Assign | ast.AnnAssign)
+        and isinstance(node.value, ast.Call)
+        and getattr(node.value.func, "id", None) == function
+    ]
+    return ends[0] - 1 if len(ends) == 1 and ends[0] is not None else None
+
+
+def after_line(text: str, at: int, statement: str) -> Insertion | None:
+    """After that line, or before what follows it; None if neither line is the only such one."""
+    lines = text.splitlines()
+    if lines.count(lines[at]) == 1:
+        return Insertion((statement,), lines[at])
+    following = next((line for line in lines[at + 1 :] if line.strip()), None)
+    if following is not None and lines.count(following) == 1:
+        return Insertion((statement, ""), following, before=True)
+    return None
 
 
 def package_for(folder: str) -> str:

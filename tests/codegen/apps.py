@@ -1,0 +1,39 @@
+"""Small apps of each stack as snapshots, and a plan carried out on one without a disk."""
+
+from __future__ import annotations
+
+from credyt_mcp.codegen.answers import Answers
+from credyt_mcp.codegen.operations import Plan
+from credyt_mcp.codegen.planning import plan
+from credyt_mcp.codegen.snapshot import AppSnapshot
+
+ANSWERS = Answers(events=("image_generated",), products=("studio",))
+
+FASTAPI = {
+    "requirements.txt": "fastapi\nuvicorn\n",
+    "app/__init__.py": "",
+    "app/main.py": "from fastapi import FastAPI\n\napp = FastAPI(title='Studio')\n\n\n"
+    "@app.get('/')\ndef home() -> str:\n    return 'hello'\n",
+    "README.md": None,
+}
+FLASK = {
+    "pyproject.toml": '[project]\nname = "shop"\ndependencies = [\n    "flask",\n]\n',
+    "shop/__init__.py": "from flask import Flask\n\n\ndef create_app() -> Flask:\n"
+    "    app = Flask(__name__)\n    app.config['A'] = 1\n    return app\n",
+    "shop/auth.py": "from flask import g\n\n\ndef who() -> str:\n    return g.user['id']\n",
+    ".env.example": "SECRET_KEY=\nDEBUG=\n",
+}
+APPS: dict[str, dict[str, str | None]] = {"fastapi": FASTAPI, "flask": FLASK}
+
+
+def planned(files: dict[str, str | None], answers: Answers = ANSWERS) -> Plan:
+    return plan(AppSnapshot(files), answers)
+
+
+def applied(files: dict[str, str | None], made: Plan) -> dict[str, str | None]:
+    """The files as they are once the plan was carried out."""
+    return files | {one.path: one.after for one in made.operations if one.changes}
+
+
+def integrated(files: dict[str, str | None], answers: Answers = ANSWERS) -> dict[str, str | None]:
+    return applied(files, planned(files, answers))
