@@ -1,0 +1,191 @@
+"""Test beds: a whole app gets its plan from our command line, and then lives with a real server."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from credyt_mcp import exact_json
+from tests.processes.harness import (
+    APPROVED,
+    DEADLINE_SECONDS,
+    KEY,
+    Server,
+    environment,
+    free_port,
+)
+
+ROUTES = "/api/billing"
+PRODUCT = "studio"
+EVENT = "image_generated"
+SENTINEL = "key_sentinel_of_a_secret"
+
+
+def integrate(folder: Path, command: str, *options: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", "credyt_mcp", "integrate", command, str(folder), *options],
+        env=environment(f"sqlite:///{folder.parent / 'catalogue.db'}", free_port()),
+        cwd=folder.parent,
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_SECONDS,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def apply(folder: Path) -> str:
+    return integrate(folder, "apply", "--event", EVENT, "--product", PRODUCT)
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    """Every file of an app that is not made by running it."""
+    made = {"__pycache__", "node_modules", ".pytest_cache", ".mypy_cache", ".next", "instance"}
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and not made & set(path.parts)
+    }
+
+
+def replace(path: Path, old: str, new: str) -> None:
+    """What a coding tool does with an operation that is for it to do."""
+    text = path.read_text()
+    assert text.count(old) == 1, f"{path.name} has {text.count(old)} of {old!r}"
+    path.write_text(text.replace(old, new))
+
+
+def run(folder: Path, *command: str, timeout: float = 300, **more: str) -> str:
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        env={**os.environ, **more},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
+    assert done.returncode == 0, f"{command}:\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+def a_product(server: Server) -> None:
+    price = {
+        "name": "Image",
+        "type": "usage_based",
+        "billing_model": {"type": "real_time"},
+        "usage_calculation": {"event_type": EVENT, "usage_type": "unit"},
+        "pricing": [{"asset": "USD", "values": [{"unit_price": 0.05}]}],
+    }
+    body = {"name": "Studio", "code": PRODUCT, "publish": True, "prices": [price]}
+    with server.sync_client() as client:
+        assert client.post("/products", json=body).status_code == 201
+
+
+@dataclass(frozen=True)
+class LiveApp:
+    url: str
+    webhook_id: str
+    log: Path
+
+
+@contextmanager
+def living(
+    server: Server, folder: Path, command: Callable[[int], Sequence[str]], **env: str
+) -> Iterator[LiveApp]:
+    """The app as a process of its own, told of the server as its operator would tell it."""
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    with server.sync_client() as client:
+        made = client.post("/webhooks", json={"url": f"{url}{ROUTES}/webhook"})
+    assert made.status_code == 201, made.text
+    told = {
+        "CREDYT_URL": server.url,
+        "CREDYT_API_KEY": KEY,
+        "CREDYT_WEBHOOK_SECRET": made.json()["secret"],
+        "APP_URL": url,
+        "PORT": str(port),
+        **env,
+    }
+    log = folder.parent / "app.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command(port),
+            cwd=folder,
+            env={**os.environ, **told},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+        )
+    try:
+        _wait(url, process, log)
+        yield LiveApp(url, made.json()["id"], log)
+    finally:
+        process.terminate()
+        process.wait(DEADLINE_SECONDS)
+
+
+def _wait(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while time.monotonic() < deadline:
+        assert process.poll() is None, log.read_text()
+        try:
+            httpx.get(url, timeout=DEADLINE_SECONDS)
+        except httpx.TransportError:
+            time.sleep(0.05)  # the interval of the poll
+        else:
+            return
+    raise AssertionError(log.read_text())
+
+
+Pay = Callable[..., httpx.Response]
+
+
+def a_customers_life(browser: httpx.Client, paid: Pay, server: Server, app: LiveApp) -> None:
+    """A new user is blocked at zero, tops up, pays exactly, and once for a double click."""
+    blocked = paid()
+    assert blocked.status_code == 402, blocked.text + app.log.read_text()
+    assert blocked.json()["code"] == "insufficient_balance"
+    assert balance(browser) == "0"
+    link = browser.post(blocked.json()["top_up_url"], headers={"Accept": "application/json"})
+    assert httpx.post(link.json()["url"], data={"card_number": APPROVED}).status_code == 303
+    assert paid().status_code < 400
+    assert balance(browser) == "9.95"
+    click = {"Idempotency-Key": "one click"}
+    assert [paid(headers=click).status_code < 400 for _ in range(2)] == [True, False]
+    assert balance(browser) == "9.9"
+    portal = browser.post(f"{ROUTES}/portal", headers={"Accept": "text/html"})
+    assert portal.status_code == 303
+    assert portal.headers["location"].startswith(f"{server.url}/portal/")
+    for amount in ("11", "-1", "x"):
+        assert browser.post(f"{ROUTES}/top-up", params={"amount": amount}).status_code == 422
+    heard(server, app)
+
+
+def balance(browser: httpx.Client) -> str:
+    answer = browser.get(f"{ROUTES}/balance")
+    assert answer.status_code == 200, answer.text
+    available: str = exact_json.loads(answer.content)["available"]
+    return available
+
+
+def heard(server: Server, app: LiveApp) -> None:
+    """The app took what the server sent it, by the server's own signature."""
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    with server.sync_client() as client:
+        while time.monotonic() < deadline:
+            delivered = client.get("/webhooks/events", params={"status": "Success"}).json()
+            if app.webhook_id in {one["destination_id"] for one in delivered["models"]}:
+                return
+            time.sleep(0.05)  # the interval of the poll
+        raise AssertionError(client.get("/webhooks/events").text + app.log.read_text())
