@@ -35,4 +35,5 @@ def _environment() -> Environment:
     )
     environment.filters["quoted"] = json.dumps
     environment.filters["listed"] = _listed
+    environment.filters["listed_js"] = lambda items: ", ".join(json.dumps(item) for item in items)
     return environment

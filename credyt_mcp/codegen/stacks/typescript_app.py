@@ -1,0 +1,74 @@
+"""What TypeScript stacks have in common: package.json, import endings, and the parts alike."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from credyt_mcp.codegen.answers import Answers
+from credyt_mcp.codegen.stacks.stack import MARK, App
+from credyt_mcp.codegen.templates import render
+
+ROUTES = "/api/billing"
+SHARED = ("errors", "client", "charges", "webhooks")
+NODE_ENV = "process.env[name]"
+TEST_RUNNERS = ("vitest",)
+
+
+def dependencies(app: App) -> dict[str, Any]:
+    """Every package that package.json names; {} if there is none that can be read."""
+    try:
+        said = json.loads(app.text("package.json") or "{}")
+        return {**said.get("dependencies", {}), **said.get("devDependencies", {})}
+    except (ValueError, AttributeError, TypeError):
+        return {}
+
+
+def ending(app: App) -> str:
+    """What the app's own relative imports end with: '.js' as Node wants it, '.ts', or nothing."""
+    for path in app.files():
+        if path.endswith((".ts", ".tsx")):
+            found = re.search(r"""from ["']\.{1,2}/[^"']*?(\.js|\.ts)?["']""", app.text(path))
+            if found:
+                return found[1] or ""
+    modern = re.search(r'"type"\s*:\s*"module"', app.text("package.json"))
+    bundled = re.search(r'(?i)"moduleResolution"\s*:\s*"bundler"', app.text("tsconfig.json"))
+    return ".js" if modern and not bundled else ""
+
+
+def runner(app: App) -> str:
+    """The app's own test runner, or the one that comes with Node."""
+    known = dependencies(app)
+    return next((name for name in TEST_RUNNERS if name in known), "node:test")
+
+
+def values(answers: Answers, stack: str, **more: Any) -> dict[str, Any]:
+    """What every template is given."""
+    return {
+        "mark": "\n".join(f"// {line}" for line in MARK).format(stack=stack),
+        "routes": ROUTES,
+        "env": NODE_ENV,
+        "products": answers.products,
+        "asset": answers.asset,
+        "currency": answers.currency,
+        "amounts": answers.top_up_amounts,
+        "events": answers.events,
+        **more,
+    }
+
+
+def parts(package: str, stack: str, own: tuple[str, ...], given: dict[str, Any]) -> dict[str, str]:
+    """The owned files of an emitted folder: the shared ones and the stack's own."""
+    templates = {name: f"typescript/{name}.ts.j2" for name in SHARED}
+    templates |= {name: f"{stack}/{name}.ts.j2" for name in own}
+    return {
+        f"{package}/{name}.ts": render(template, **given) for name, template in templates.items()
+    }
+
+
+def last_import(text: str) -> str | None:
+    """The line that ends the last import at the top, to insert after."""
+    lines = text.splitlines()
+    found = [line for line in lines if re.match(r"(import|\} from) .*[\"'];?$", line)]
+    return found[-1] if found and lines.count(found[-1]) == 1 else None
