@@ -128,6 +128,9 @@ class _Planner:
     def _owned(self, path: str, rendered: str) -> None:
         mine, known = self.snapshot.text(path), self.old.owned.get(path)
         self.new.owned[path] = manifests.owned(rendered)
+        if known is not None and known.base is None and known.sha256 == digest(rendered):
+            # A tool wrote the manifest, without bases; that alone is no reason to write it again.
+            self.new.owned[path] = known
         if mine is None:
             self._write(path, rendered, "part of billing; written again when it improves")
             return

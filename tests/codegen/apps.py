@@ -23,7 +23,24 @@ FLASK = {
     "shop/auth.py": "from flask import g\n\n\ndef who() -> str:\n    return g.user['id']\n",
     ".env.example": "SECRET_KEY=\nDEBUG=\n",
 }
-APPS: dict[str, dict[str, str | None]] = {"fastapi": FASTAPI, "flask": FLASK}
+EXPRESS = {
+    "package.json": '{"type": "module", "dependencies": {"express": "^5"}, '
+    '"devDependencies": {"vitest": "^4"}}\n',
+    "src/app.ts": 'import express from "express";\n\nconst app = express();\n'
+    "app.use(express.json());\n\napp.listen(3000);\n",
+}
+NEXTJS = {
+    "package.json": '{"dependencies": {"next": "16"}}\n',
+    "tsconfig.json": '{"compilerOptions": {"paths": {"@/*": ["./*"]}}}\n',
+    "app/layout.tsx": None,
+    "app/page.tsx": None,
+}
+APPS: dict[str, dict[str, str | None]] = {
+    "fastapi": FASTAPI,
+    "flask": FLASK,
+    "express": EXPRESS,
+    "nextjs": NEXTJS,
+}
 
 
 def planned(files: dict[str, str | None], answers: Answers = ANSWERS) -> Plan:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from credyt_mcp.codegen.answers import Answers
-from credyt_mcp.codegen.edits import Edit
+from credyt_mcp.codegen.edits import Edit, with_ending
 from credyt_mcp.codegen.operations import EnvVariable
 from credyt_mcp.codegen.snapshot import AppSnapshot, joined
 
@@ -25,8 +25,8 @@ class App:
     root: str
 
     def text(self, path: str) -> str:
-        """'' for a file that is not there, or was not read."""
-        return self.snapshot.text(joined(self.root, path)) or ""
+        """With plain line ends; '' for a file that is not there, or was not read."""
+        return with_ending(self.snapshot.text(joined(self.root, path)) or "", "\n")
 
     def files(self) -> list[str]:
         return list(self.snapshot.below(self.root))

@@ -1,0 +1,141 @@
+"""Next.js with the App Router: route files of their own, so that no file of the app is edited.
+
+None exports `dynamic` or `runtime`: with the starter's cacheComponents those fail a build.
+"""
+
+from __future__ import annotations
+
+import re
+
+from credyt_mcp.codegen.answers import Answers
+from credyt_mcp.codegen.stacks import typescript_app as typescript
+from credyt_mcp.codegen.stacks.stack import (
+    App,
+    ByHand,
+    Emission,
+    Match,
+    Stack,
+    environment,
+)
+from credyt_mcp.codegen.templates import render
+
+OWN = ("index",)
+ROUTES = ("balance", "top-up", "portal", "webhook")
+
+
+def wanted(app: App) -> list[str]:
+    """Dependencies, the alias of imports, and what may know the user."""
+    return [
+        path
+        for path in app.files()
+        if path in ("package.json", "tsconfig.json")
+        or re.search(r"(^|/)(auth|supabase/server|supabase-server)\.ts$", path)
+    ]
+
+
+def match(app: App) -> Match | None:
+    folder = _app_folder(app)
+    if folder is None or "next" not in typescript.dependencies(app):
+        return None
+    kind, module = _user(app)
+    evidence = ["package.json lists next", f"{folder}/ is an App Router"]
+    evidence += [f"{kind} knows the user" + (f" in {module}" if module else "")] * (
+        kind != "unknown"
+    )
+    return Match("nextjs", app.root, "sure", tuple(evidence), folder, kind)
+
+
+def _app_folder(app: App) -> str | None:
+    files = set(app.files())
+    for folder in ("app", "src/app"):
+        if any(f"{folder}/layout.{ending}" in files for ending in ("tsx", "jsx", "js")):
+            return folder
+    return None
+
+
+def _user(app: App) -> tuple[str, str]:
+    """How the app knows its user, and the file that says so."""
+    if "@clerk/nextjs" in typescript.dependencies(app):
+        return "clerk", ""
+    for path, _ in app.search(r"\bauth\b.*=\s*NextAuth\(", "auth.ts"):
+        return "nextauth", path
+    for path, _ in app.search(r"export (?:async )?function createClient\b", "server.ts"):
+        return "supabase", path
+    return "unknown", ""
+
+
+def _import(app: App, path: str, depth: int) -> str:
+    """By the app's alias '@/', or relative from a file that many folders deep."""
+    module = path.removesuffix(".ts")
+    alias = re.search(r'"@/\*"\s*:\s*\[\s*"(?:\./)?(src/)?\*"', app.text("tsconfig.json"))
+    if alias is not None:
+        return "@/" + (module.removeprefix("src/") if alias[1] else module)
+    return "../" * depth + module
+
+
+def emit(app: App, found: Match, answers: Answers, package: str) -> Emission:
+    source = "src/" if found.entry.startswith("src/") else ""
+    given = typescript.values(
+        answers,
+        "nextjs",
+        ext="",
+        runner=typescript.runner(app),
+        user_kind=found.auth,
+        auth_module=_import(app, _user(app)[1], package.count("/") + 1),
+        package_import=f"../{package}",
+        lib=_import(app, package, found.entry.count("/") + 4),
+    )
+    owned = typescript.parts(package, "nextjs", OWN, given)
+    owned[f"{package}/web.ts"] = render("typescript/web.ts.j2", **given)
+    for name in ROUTES:
+        path = f"{found.entry}/api/billing/{name}/route.ts"
+        owned[path] = render(f"nextjs/{name}.ts.j2", **given)
+    seeded = {
+        f"{package}/config.ts": render("typescript/config.ts.j2", **given),
+        f"{package}/user.ts": render("nextjs/user.ts.j2", **given),
+        f"{source}components/billing-balance.tsx": render("nextjs/billing-balance.tsx.j2", **given),
+        "tests/billing-fake.ts": render("typescript/billing-fake.ts.j2", **given),
+        "tests/billing.test.ts": render("typescript/web.test.ts.j2", **given),
+    }
+    by_hand = [ByHand(found.entry, *_wrap(event, given["lib"]), event) for event in answers.events]
+    if found.auth == "unknown":
+        reason = "billing must know who pays; nothing of this app was recognised as the user"
+        say = f"In {package}/user.ts let currentUserId answer the signed-in user's id."
+        by_hand.insert(0, ByHand(f"{package}/user.ts", reason, say))
+    runner = "npx vitest run" if given["runner"] == "vitest" else "npx tsx --test"
+    return Emission(
+        owned=owned,
+        seeded=seeded,
+        edits=(),
+        by_hand=tuple(by_hand),
+        env=environment("http://localhost:3000"),
+        checks=("npx tsc --noEmit", "npx next build", f"{runner} tests/billing.test.ts"),
+    )
+
+
+def _wrap(event: str, lib: str) -> tuple[str, str]:
+    reason = f"hold before '{event}' runs, bill it when it is done"
+    return reason, (
+        "Around the work of the route handler that this is about:\n"
+        f'import {{ billable, withBilling }} from "{lib}";\n'
+        "export const POST = withBilling(async (request) => {\n"
+        f'  const result = await billable(request, "{event}", async (charge) => {{\n'
+        "    …the work; charge.use({ tokens }) says what prices read of it\n"
+        "  });\n"
+        "  return Response.json(result);\n"
+        "});\n"
+        "A stream: const charge = await hold(request, …), then return billedStream(charge, chunks)."
+    )
+
+
+STACK = Stack(
+    name="nextjs",
+    marks=("package.json",),
+    wanted=wanted,
+    match=match,
+    package=lambda app, found: (
+        "src/lib/billing" if found.entry.startswith("src/") else "lib/billing"
+    ),
+    emit=emit,
+    endings=(".ts", ".tsx"),
+)
