@@ -46,8 +46,8 @@ class Manifest:
 
     def text(self, *, with_bases: bool = True) -> str:
         said = asdict(self)
-        if not with_bases:
-            for owned in said["owned"].values():
+        for owned in said["owned"].values():
+            if not with_bases or owned["base"] is None:
                 del owned["base"]
         return json.dumps({"version": 1, **said}, indent=1, sort_keys=True) + "\n"
 
