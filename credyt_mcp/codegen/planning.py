@@ -34,6 +34,8 @@ GET /customers/{external_id}/wallet for the balance; POST /top-ups for a page to
 
 def plan(snapshot: AppSnapshot, answers: Answers) -> Plan:
     """Raises InvalidRequest for answers or a manifest that cannot be used."""
+    if manifests.PATH in snapshot.files and snapshot.text(manifests.PATH) is None:
+        return _nothing(needs=(manifests.PATH,))
     manifest = manifests.read(snapshot.text(manifests.PATH))
     if manifest is not None:
         answers = replace(answers, stack=manifest.stack, root=manifest.root)
@@ -49,6 +51,9 @@ def plan(snapshot: AppSnapshot, answers: Answers) -> Plan:
     stack = STACKS[found.stack]
     package = manifest.package if manifest else _free(app, stack.package(app, found))
     emission = stack.emit(app, found, answers, package)
+    paths = [*emission.owned, *(edit.path for edit in emission.edits), ".env.example"]
+    if unread := app.unread(paths):
+        return _nothing(needs=tuple(sorted(joined(found.root, path) for path in unread)))
     return _Planner(snapshot, found, answers, package, manifest).plan(emission)
 
 
