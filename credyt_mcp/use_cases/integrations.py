@@ -21,19 +21,17 @@ PRODUCTS_MAX = 100
 
 
 class PlanIntegration(Command):
-    """Plan billing code for the user's app: first send every path with null, then also the text of
-    those in `needs`; then fetch each operation by number and write it with your own tools."""
+    """Plan billing code for an app: send all paths with null, then the text of `needs`; fetch and
+    write each operation."""
 
     files: Annotated[
         dict[str, str | None],
-        Field(description="source path → text, or null", max_length=FILES_MAX),
+        Field(description="path → text or null", max_length=FILES_MAX),
     ]
-    events: Annotated[
-        list[str] | None, Field(description="billable event types; default all priced")
-    ] = None
-    stack: Annotated[str | None, Field(description="if several match")] = None
-    root: Annotated[str | None, Field(description="the app's folder, likewise")] = None
-    operation: Annotated[int | None, Field(description="show this one's content")] = None
+    events: Annotated[list[str] | None, Field(description="event types; default all")] = None
+    stack: Annotated[str | None, Field(description="if several")] = None
+    root: Annotated[str | None, Field(description="if several")] = None
+    operation: Annotated[int | None, Field(description="its number")] = None
 
 
 class OperationSummary(Result):

@@ -7,6 +7,6 @@ from credyt_mcp.use_cases import integrations
 
 TOOLS = (
     BillingTool(
-        integrations.plan_integration, integrations.PlanIntegration, "Plan integration code", READ
+        integrations.plan_integration, integrations.PlanIntegration, "Plan integration", READ
     ),
 )
