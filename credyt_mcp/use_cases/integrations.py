@@ -21,14 +21,13 @@ PRODUCTS_MAX = 100
 
 
 class PlanIntegration(Command):
-    """Plan billing code for an app: send all paths with null, then the text of `needs`; fetch and
-    write each operation."""
+    """Plan billing code for an app: send all paths, then texts of `needs`; write each operation."""
 
     files: Annotated[
         dict[str, str | None],
         Field(description="path → text or null", max_length=FILES_MAX),
     ]
-    events: Annotated[list[str] | None, Field(description="event types; default all")] = None
+    events: Annotated[list[str] | None, Field(description="default all")] = None
     stack: Annotated[str | None, Field(description="if several")] = None
     root: Annotated[str | None, Field(description="if several")] = None
     operation: Annotated[int | None, Field(description="its number")] = None
