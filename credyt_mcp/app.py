@@ -12,18 +12,22 @@ import anyio
 from credyt_mcp.clock import Clock, SystemClock
 from credyt_mcp.delivery.webhooks import Sender
 from credyt_mcp.errors import SchemaOutdated
+from credyt_mcp.payments.provider import Providers
 from credyt_mcp.payments.sandbox import SandboxProvider
+from credyt_mcp.payments.stripe import StripeProvider
 from credyt_mcp.settings import Settings
 from credyt_mcp.storage import schema
 from credyt_mcp.storage.clocks import TenantClocks
 from credyt_mcp.storage.database import Database
 from credyt_mcp.storage.lane import Lane
+from credyt_mcp.storage.provider_refs import StoredReferences
 from credyt_mcp.storage.published_prices import PublishedPrices
 from credyt_mcp.storage.sandbox import StoredSessions
 from credyt_mcp.storage.vendors import KnownVendors
 from credyt_mcp.use_cases.context import Billing
 from credyt_mcp.use_cases.key_ring import KeyRing, keep_noting_uses
 from credyt_mcp.use_cases.keys import Environment, admit_key, default_tenant
+from credyt_mcp.use_cases.open_payments import keep_following_up
 from credyt_mcp.use_cases.sweeping import keep_sweeping
 from credyt_mcp.use_cases.webhook_delivery import Courier
 
@@ -55,6 +59,23 @@ def open_database(settings: Settings, *, auto_upgrade: bool = False) -> Database
     return database
 
 
+def _stripe(
+    settings: Settings, database: Database, clock: Clock
+) -> tuple[StripeProvider | None, Environment]:
+    """Stripe as the settings have it, and the environment whose payments it takes."""
+    if settings.stripe_api_key is None:
+        return None, "test"
+    stripe = StripeProvider(
+        settings.stripe_api_key.get_secret_value(),
+        settings.stripe_webhook_secrets,
+        StoredReferences(database, StripeProvider.name),
+        clock,
+        done_url=f"{settings.public_url.rstrip('/')}/providers/stripe/done",
+        api_base=settings.stripe_api_base,
+    )
+    return stripe, settings.stripe_environment
+
+
 @asynccontextmanager
 async def running(
     settings: Settings,
@@ -77,9 +98,10 @@ async def running(
         lane, clocks = Lane(database, clock), TenantClocks(database, clock)
         try:
             sandbox = SandboxProvider(StoredSessions(database), settings.public_url, clocks.now)
+            providers = Providers(sandbox, *_stripe(settings, database, clock))
             prices, vendors = PublishedPrices(database), KnownVendors(database)
             billing = Billing(
-                settings, clock, database, lane, prices, vendors, clocks, sandbox, tenant
+                settings, clock, database, lane, prices, vendors, clocks, providers, tenant
             )
             keys = KeyRing(database, settings.rate_limit)
             # What is remembered lives long, and all of it would be gone through again and again:
@@ -91,6 +113,7 @@ async def running(
                 background.start_soon(keep_noting_uses, keys, clock)
                 if settings.webhook_worker:
                     background.start_soon(Courier(billing, Sender()).keep_delivering)
+                    background.start_soon(keep_following_up, billing)
                 yield System(billing, keys)
                 background.cancel_scope.cancel()
         finally:

@@ -2,6 +2,7 @@
 
 CredytError
 ├── MalformedRequest     400  malformed_request     not JSON
+├── WebhookRefused       400  webhook_refused       not from the payment provider, or not for us
 ├── Unauthorized         401  unauthorized          no key, or not one of ours
 ├── InsufficientBalance  402  insufficient_balance  a hold or enforced usage is not covered
 ├── Forbidden            403  forbidden             the key is good, but not for this
@@ -56,6 +57,11 @@ class CredytError(Exception):
 class MalformedRequest(CredytError):
     code, status, title = "malformed_request", 400, "The request is not valid JSON"
     hint = "Send a JSON object with Content-Type: application/json."
+
+
+class WebhookRefused(CredytError):
+    code, status, title = "webhook_refused", 400, "The webhook is not from the payment provider"
+    hint = "Compare the endpoint's signing secret and mode with this server's settings."
 
 
 class Unauthorized(CredytError):

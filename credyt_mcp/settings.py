@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from typing import Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from credyt_mcp.errors import Misconfigured
+
+STRIPE_KEY = re.compile(r"(sk|rk)_(test|live)_\w+")
 
 
 class Settings(BaseSettings):
     """One frozen value, made in cli.py or a test and passed down. There is no global instance."""
 
     model_config = SettingsConfigDict(
-        env_prefix="CREDYT_", env_file=".env", extra="ignore", frozen=True
+        env_prefix="CREDYT_", env_file=".env", extra="ignore", frozen=True, populate_by_name=True
     )
 
     database_url: str = Field(
@@ -48,7 +52,9 @@ class Settings(BaseSettings):
         "test environment only",
     )
     webhook_worker: bool = Field(
-        default=True, description="whether this process sends webhooks; some process must"
+        default=True,
+        description="whether this process sends webhooks and follows up payments; some process "
+        "must",
     )
     rate_limit: int = Field(
         default=20_000,
@@ -61,6 +67,55 @@ class Settings(BaseSettings):
         description="hosts that payment pages may lead back to, with commas between; live "
         "payments need them, without any a test environment allows every https host",
     )
+
+    stripe_api_key: SecretStr | None = Field(
+        default=None,
+        validation_alias="STRIPE_API_KEY",
+        description="secret or restricted key of Stripe; a test key takes the payments of the test "
+        "environment, a live key those of the live one",
+    )
+    stripe_webhook_secret: SecretStr | None = Field(
+        default=None,
+        validation_alias="STRIPE_WEBHOOK_SECRET",
+        description="signing secret of the webhook endpoint; several, with commas between, while "
+        "it is rolled",
+    )
+    stripe_api_base: str | None = Field(
+        default=None,
+        validation_alias="STRIPE_API_BASE",
+        description="another address than Stripe's own, with a test key only",
+    )
+
+    @field_validator("stripe_api_key", "stripe_webhook_secret", "stripe_api_base", mode="before")
+    @classmethod
+    def _blank_is_none(cls, value: object) -> object:
+        return None if value == "" else value
+
+    @field_validator("stripe_api_key")
+    @classmethod
+    def _is_secret_key(cls, key: SecretStr | None) -> SecretStr | None:
+        if key is not None and not STRIPE_KEY.fullmatch(key.get_secret_value()):
+            raise ValueError("must be a secret or restricted key: sk_test_…, rk_live_…")
+        return key
+
+    @field_validator("stripe_api_base")
+    @classmethod
+    def _base_is_for_tests(cls, base: str | None, info: ValidationInfo) -> str | None:
+        key = info.data.get("stripe_api_key")
+        if base is not None and key is not None and "_live_" in key.get_secret_value():
+            raise ValueError("may be set with a test key only")
+        return base
+
+    @property
+    def stripe_environment(self) -> Literal["test", "live"]:
+        key = self.stripe_api_key.get_secret_value() if self.stripe_api_key else ""
+        return "live" if "_live_" in key else "test"
+
+    @property
+    def stripe_webhook_secrets(self) -> list[str]:
+        given = self.stripe_webhook_secret
+        parts = given.get_secret_value().split(",") if given else []
+        return [part.strip() for part in parts if part.strip()]
 
     @field_validator("top_up_expiry_days", "webhook_allow_private", mode="before")
     @classmethod
@@ -85,13 +140,19 @@ class Settings(BaseSettings):
         return Path(path) if scheme.startswith("sqlite") else None
 
 
+def variable(name: str) -> str:
+    """The environment variable of a setting: Stripe's go by the names its own tools use."""
+    name = name.upper()
+    return name if name.startswith("STRIPE_") else f"CREDYT_{name}"
+
+
 def load_settings() -> Settings:
     """The settings of this process. Raises Misconfigured, which never repeats a value."""
     try:
         return Settings()
     except ValidationError as error:
         said = "; ".join(
-            f"CREDYT_{'_'.join(map(str, entry['loc'])).upper()}: {entry['msg']}"
+            f"{variable('_'.join(map(str, entry['loc'])))}: {entry['msg']}"
             for entry in error.errors(include_input=False, include_url=False, include_context=False)
         )
         raise Misconfigured(said) from None

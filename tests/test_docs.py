@@ -13,7 +13,7 @@ from typer.core import TyperGroup
 
 from credyt_mcp.cli import app
 from credyt_mcp.errors import CredytError
-from credyt_mcp.settings import Settings
+from credyt_mcp.settings import Settings, variable
 
 ROOT = Path(__file__).parents[1]
 CONFIGURATION = (ROOT / "docs" / "configuration.md").read_text()
@@ -67,15 +67,15 @@ def test_every_code_belongs_to_one_error() -> None:
 @pytest.mark.parametrize("name", Settings.model_fields)
 def test_every_setting_is_documented_with_its_default(name: str) -> None:
     field = Settings.model_fields[name]
-    row = row_of(f"CREDYT_{name.upper()}", CONFIGURATION)
+    row = row_of(variable(name), CONFIGURATION)
     default = "none" if field.default is None else str(field.default)
     assert default in row.split("|")[2]
     assert (field.description or "") in row
 
 
 def test_no_setting_is_documented_that_does_not_exist() -> None:
-    known = {f"CREDYT_{name.upper()}" for name in Settings.model_fields}
-    assert set(re.findall(r"^\| `(CREDYT_\w+)`", CONFIGURATION, re.MULTILINE)) == known
+    known = {variable(name) for name in Settings.model_fields}
+    assert set(re.findall(r"^\| `([A-Z]+_\w+)`", CONFIGURATION, re.MULTILINE)) == known
     # The example's own variable is no setting of the server.
     assert set(re.findall(r"CREDYT_\w+", README)) <= known | {"CREDYT_URL"}
 

@@ -20,8 +20,10 @@ WEBHOOKS = "set up once, by a person; no flow of the skills does it"
 PROFITABILITY = (
     "get_event shows what an event earned; sums are for reports, which read them by REST"
 )
+PROVIDERS_ONLY = "a payment provider's delivery, which its signature admits and no API key"
 NOT_OVER_REST = {
     "plan_integration": "for coding tools, which speak MCP; the command line reads a folder itself",
+    "receive_provider_event": PROVIDERS_ONLY,
     "record_event": "POST /events is the wire's call; this is submit_events for one event",
     "define_price": "the plain way for a model to say what create_product_version says",
     "generate_topup_flow": "POST /top-ups is the wire's call; this adds what a model must know",
@@ -38,6 +40,7 @@ NOT_OVER_MCP = {
     "set_llm_price": LEAN_LIST,
     "list_llm_prices": LEAN_LIST,
     "delete_llm_price": LEAN_LIST,
+    "receive_provider_event": PROVIDERS_ONLY,
     "create_api_key": NO_SECRETS,
     "list_api_keys": NO_SECRETS,
     "revoke_api_key": NO_SECRETS,

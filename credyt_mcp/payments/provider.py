@@ -6,9 +6,13 @@ Amounts are integers in the currency's minor unit, as providers count.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol
+
+from credyt_mcp.domain.provider_events import ProviderEvent
+from credyt_mcp.errors import NotFound
 
 PaymentStatus = Literal["initiated", "pending", "succeeded", "failed", "expired"]
 ChargeStatus = Literal["succeeded", "pending", "failed", "needs_customer"]
@@ -74,6 +78,14 @@ class ChargeSnapshot:
     reason: str | None = None
 
 
+@dataclass(frozen=True)
+class PaidFor:
+    """The payment of ours (a `CheckoutRequest.key`) that an object of the provider's is for."""
+
+    key: str
+    checkout_id: str | None
+
+
 class PaymentProvider(Protocol):
     """Every method raises ProviderUnavailable when the outcome is not known: ask again later, with
     the same key."""
@@ -91,3 +103,37 @@ class PaymentProvider(Protocol):
     def charge(self, request: ChargeRequest) -> ChargeSnapshot:
         """Asked again under one key, answers what became of the first charge and makes no other,
         however long ago that was."""
+
+
+class EventProvider(PaymentProvider, Protocol):
+    """A provider that tells us when something happens."""
+
+    def read_webhook(self, body: bytes, signature: str | None) -> ProviderEvent: ...
+
+    def paid_for(self, event: ProviderEvent) -> PaidFor | None: ...
+
+    def undelivered(self, since: datetime) -> Iterator[ProviderEvent]: ...
+
+
+@dataclass(frozen=True)
+class Providers:
+    """Which provider takes the payments of an environment, and which took those of before."""
+
+    sandbox: PaymentProvider
+    stripe: EventProvider | None = None
+    stripe_environment: Literal["test", "live"] = "test"
+
+    def of(self, environment: str) -> PaymentProvider:
+        """Stripe in the environment that its key is for; else the sandbox, which takes nothing in
+        live."""
+        if self.stripe is not None and environment == self.stripe_environment:
+            return self.stripe
+        return self.sandbox
+
+    def named(self, name: str, environment: str) -> PaymentProvider:
+        """The provider that a payment was begun with. Raises NotFound where it is not configured
+        any more."""
+        for provider in (self.of(environment), self.sandbox):
+            if provider.name == name:
+                return provider
+        raise NotFound(f"the payment provider '{name}' of this payment is not configured")

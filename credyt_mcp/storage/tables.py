@@ -304,10 +304,21 @@ class VendorRow(SQLModel, table=True):
 
 
 class TopUpRow(SQLModel, table=True):
-    """A customer's payment on its way to becoming a grant."""
+    """A customer's payment on its way to becoming a grant.
+
+    `next_poll_at` (real time) is when its provider is asked by itself; none once it is closed.
+    """
 
     __tablename__ = "top_ups"
-    __table_args__ = (UniqueConstraint("tenant_id", "public_id"),)
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "public_id"),
+        Index(
+            "top_ups_to_poll",
+            "next_poll_at",
+            sqlite_where=text("next_poll_at IS NOT NULL"),
+            postgresql_where=text("next_poll_at IS NOT NULL"),
+        ),
+    )
 
     id: int = Field(default=None, primary_key=True, sa_type=RowId)
     tenant_id: int
@@ -327,6 +338,8 @@ class TopUpRow(SQLModel, table=True):
     created_at: datetime = Field(sa_type=Micros)
     expires_at: datetime = Field(sa_type=Micros)
     settled_at: datetime | None = Field(default=None, sa_type=Micros)
+    next_poll_at: datetime | None = Field(default=None, sa_type=Micros)
+    polls: int = Field(default=0, sa_column_kwargs={"server_default": text("0")})
 
 
 class SandboxSessionRow(SQLModel, table=True):

@@ -12,13 +12,8 @@ from credyt_mcp.domain.checkouts import TEST_CARDS, Checkout, outcome_of
 from credyt_mcp.domain.money import from_units
 from credyt_mcp.errors import NotFound
 from credyt_mcp.payments.sandbox import SandboxProvider
-from credyt_mcp.storage import subscription_payments as stored_payments
-from credyt_mcp.storage import top_ups as stored_top_ups
-from credyt_mcp.storage.subscription_payments import Found
-from credyt_mcp.storage.tables import CustomerRow, TopUpRow
-from credyt_mcp.use_cases import subscription_payments, top_ups
 from credyt_mcp.use_cases.context import Billing, Command, Result
-from credyt_mcp.use_cases.keys import as_tenant
+from credyt_mcp.use_cases.settling import settle_payment
 
 
 class ViewCheckout(Command):
@@ -60,37 +55,13 @@ async def pay_checkout(billing: Billing, command: PayCheckout) -> CheckoutView:
     declined = await anyio.to_thread.run_sync(sandbox.pay, command.checkout_id, command.card_number)
     checkout = await anyio.to_thread.run_sync(sandbox.checkout, command.checkout_id)
     if checkout.status == "paid":
-        await _settle(billing, checkout)
+        await settle_payment(billing, checkout.reference)
     return _view(checkout, declined)
 
 
-async def _settle(billing: Billing, checkout: Checkout) -> None:
-    """Book the payment that the page was for: a subscription's, or a top-up."""
-    payment_id = checkout.reference.partition(":")[0]
-    found = await anyio.to_thread.run_sync(_subscription_payment, billing, payment_id)
-    if found is not None:
-        await subscription_payments.settle(billing.as_tenant(as_tenant(found.tenant)), found)
-        return
-    owner, row, customer = await anyio.to_thread.run_sync(_top_up, billing, payment_id)
-    await top_ups.settle(owner, row, customer)
-
-
-def _subscription_payment(billing: Billing, payment_id: str) -> Found | None:
-    with billing.database.read() as session:
-        return stored_payments.get(session, payment_id)
-
-
-def _top_up(billing: Billing, payment_id: str) -> tuple[Billing, TopUpRow, CustomerRow]:
-    with billing.database.read() as session:
-        tenant = as_tenant(stored_top_ups.tenant_of(session, payment_id))
-        found = stored_top_ups.get(session, tenant.id, payment_id)
-    assert found is not None
-    return billing.as_tenant(tenant), *found
-
-
 def _sandbox(billing: Billing) -> SandboxProvider:
-    if isinstance(billing.payments, SandboxProvider):
-        return billing.payments
+    if isinstance(billing.providers.sandbox, SandboxProvider):
+        return billing.providers.sandbox
     raise NotFound("there is no sandbox checkout on this server")
 
 

@@ -31,7 +31,7 @@ from pydantic import (
 from credyt_mcp.clock import Clock
 from credyt_mcp.domain.fields import not_bool
 from credyt_mcp.errors import Forbidden
-from credyt_mcp.payments.provider import PaymentProvider
+from credyt_mcp.payments.provider import PaymentProvider, Providers
 from credyt_mcp.settings import Settings
 from credyt_mcp.storage.clocks import TenantClocks
 from credyt_mcp.storage.database import Database
@@ -71,7 +71,7 @@ class Billing:
     prices: PublishedPrices
     vendors: KnownVendors
     clocks: TenantClocks
-    payments: PaymentProvider
+    providers: Providers
     tenant: Tenant
     actor: str = LOCAL
     """Who acts, for the audit: the id of an API key, or `local` for the owner of the machine."""
@@ -84,6 +84,16 @@ class Billing:
         if scopes is None:
             scopes = self.scopes
         return replace(self, tenant=tenant, actor=actor or self.actor, scopes=scopes)
+
+    @property
+    def payments(self) -> PaymentProvider:
+        """Who takes this tenant's payments."""
+        return self.providers.of(self.tenant.environment)
+
+    def payments_of(self, provider: str) -> PaymentProvider:
+        """Who took a payment that was begun before. Raises NotFound for one that is not configured
+        any more."""
+        return self.providers.named(provider, self.tenant.environment)
 
     def require(self, scope: Scope) -> None:
         """Raises Forbidden unless the caller's key has the scope."""

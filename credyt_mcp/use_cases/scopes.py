@@ -91,6 +91,7 @@ _OPENS: dict[Scope, tuple[str, ...]] = {
         "extend_authorization",
         "generate_topup_flow",
         "pay_checkout",
+        "receive_provider_event",
         "record_event",
         "release_authorization",
         "reprice_costs",

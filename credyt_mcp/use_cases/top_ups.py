@@ -6,6 +6,7 @@ of the payment is looked up, never believed from a redirect.
 
 from __future__ import annotations
 
+import logging
 from datetime import datetime, timedelta
 from typing import Annotated, Any
 
@@ -17,7 +18,13 @@ from credyt_mcp.domain.book import CustomerRef
 from credyt_mcp.domain.fields import PositiveRate
 from credyt_mcp.domain.money import Asset, from_units, to_units
 from credyt_mcp.domain.transfers import SettleTopUp
-from credyt_mcp.errors import InvalidRequest, LedgerBroken, NotFound, UnknownReference
+from credyt_mcp.errors import (
+    InvalidRequest,
+    LedgerBroken,
+    NotFound,
+    ProviderUnavailable,
+    UnknownReference,
+)
 from credyt_mcp.ids import new_id
 from credyt_mcp.payments.provider import CheckoutRequest
 from credyt_mcp.storage import assets, customers, top_ups
@@ -31,6 +38,11 @@ from credyt_mcp.use_cases.context import (
     Result,
 )
 from credyt_mcp.use_cases.return_urls import check_can_take_payments, check_return_url
+
+log = logging.getLogger(__name__)
+
+FIRST_POLL = timedelta(minutes=2)
+"""How long a payment is left to the provider's own word before it is asked for."""
 
 
 class Destination(Command):
@@ -179,11 +191,15 @@ def generate_topup_flow(billing: Billing, command: GenerateTopupFlow) -> TopupFl
 
 
 async def get_top_up(billing: Billing, command: GetTopUp) -> TopUpDetails:
-    """The top-up as it stands; if the provider knows more than we do, that is booked first."""
+    """The top-up as it stands; if the provider knows more than we do, that is booked first.
+    While it does not answer, what we know is told."""
     row, customer = await anyio.to_thread.run_sync(_found, billing, command.top_up_id)
     status = row.status
     if status in ("initiated", "pending"):
-        status = await settle(billing, row, customer)
+        try:
+            status = await settle(billing, row, customer)
+        except (ProviderUnavailable, NotFound) as error:
+            log.warning("top-up %s is told as it was known: %s", row.public_id, error.detail)
     paid = _known_currency(row.currency, "currency")
     return TopUpDetails(
         id=row.public_id,
@@ -204,7 +220,8 @@ async def settle(billing: Billing, row: TopUpRow, customer: CustomerRow) -> str:
     """
     if row.provider_ref is None:
         return row.status
-    payment = await anyio.to_thread.run_sync(billing.payments.fetch, row.provider_ref)
+    provider = billing.payments_of(row.provider)
+    payment = await anyio.to_thread.run_sync(provider.fetch, row.provider_ref)
     if payment.status in ("initiated", row.status):
         return row.status
     paid = _known_currency(row.currency, "currency")
@@ -277,6 +294,7 @@ def _written_row(billing: Billing, command: StartTopUp) -> TopUpRow:
             credit_expires_at=expires_at,
             created_at=now,
             expires_at=now + timedelta(minutes=billing.settings.checkout_minutes),
+            next_poll_at=billing.clock.now() + FIRST_POLL,
         )
         # Refuse now what could not be credited later.
         _converted(row, destination)

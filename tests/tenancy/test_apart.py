@@ -23,8 +23,12 @@ from tests.tenancy.conftest import Account, Server
 from tests.tenancy.requests import Asked, everything, over_rest
 from tests.tenancy.world import World, fill
 
-WITHOUT_KEY = ("/checkout/", "/portal", "/docs", "/redoc", "/openapi.json", "/healthz", "/metrics")
-"""Pages, which their unguessable links open, and what says nothing of any account."""
+WITHOUT_KEY = (
+    *("/checkout/", "/portal", "/docs", "/redoc", "/openapi.json", "/healthz", "/metrics"),
+    "/providers/stripe/",
+)
+"""Pages, which their unguessable links open, what says nothing of any account, and deliveries that
+a payment provider signs."""
 
 NOBODYS_TABLES = {"tenants"}
 NOTED_LATER = ("api_keys", "last_used_at")

@@ -1,0 +1,17 @@
+"""What a payment provider tells us, in our words. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class ProviderEvent:
+    """A hint from the provider that something became of an object. It proves nothing."""
+
+    id: str
+    account: str
+    livemode: bool
+    object_kind: str
+    object_id: str
+    body: str

@@ -1,0 +1,45 @@
+"""Books a payment by its key, whoever says that something became of it: a page, a provider's event,
+or our own clock."""
+
+from __future__ import annotations
+
+import anyio
+
+from credyt_mcp.storage import subscription_payments as stored_payments
+from credyt_mcp.storage import top_ups as stored_top_ups
+from credyt_mcp.use_cases import subscription_payments, top_ups
+from credyt_mcp.use_cases.context import Billing, Tenant
+from credyt_mcp.use_cases.keys import as_tenant
+
+
+async def settle_payment(
+    billing: Billing, key: str, checkout_id: str | None = None
+) -> tuple[Tenant, str] | None:
+    """Bring the payment to what its provider says now. Answers whose it is and how it stands, or
+    None where there is no such payment.
+
+    `checkout_id` is the provider's page for it, for a payment that was cut short before it knew.
+    """
+    payment_id = key.partition(":")[0]
+    charged, top_up = await anyio.to_thread.run_sync(_found, billing, payment_id)
+    if charged is not None:
+        tenant = as_tenant(charged.tenant)
+        await subscription_payments.settle(billing.as_tenant(tenant), charged)
+        return tenant, "asked"
+    if top_up is None:
+        return None
+    row, customer, tenant_row = top_up
+    tenant = as_tenant(tenant_row)
+    if row.provider_ref is None:
+        row.provider_ref = checkout_id
+    return tenant, await top_ups.settle(billing.as_tenant(tenant), row, customer)
+
+
+def _found(
+    billing: Billing, payment_id: str
+) -> tuple[stored_payments.Found | None, stored_top_ups.Found | None]:
+    with billing.database.read() as session:
+        charged = stored_payments.get(session, payment_id)
+        top_up = stored_top_ups.find(session, payment_id) if charged is None else None
+        session.expunge_all()
+        return charged, top_up
