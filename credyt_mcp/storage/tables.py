@@ -17,6 +17,8 @@ from sqlmodel import Field, SQLModel
 
 from credyt_mcp.storage.types import ExactDecimal, ExactJson, Micros, RowId
 
+POLLED = text("next_poll_at IS NOT NULL")
+
 
 class TenantRow(SQLModel, table=True):
     """An account in one environment: `test` and `live` are two tenants that never meet.
@@ -304,20 +306,12 @@ class VendorRow(SQLModel, table=True):
 
 
 class TopUpRow(SQLModel, table=True):
-    """A customer's payment on its way to becoming a grant.
-
-    `next_poll_at` (real time) is when its provider is asked by itself; none once it is closed.
-    """
+    """A payment on its way to becoming a grant; asked after at `next_poll_at` of real time."""
 
     __tablename__ = "top_ups"
     __table_args__ = (
         UniqueConstraint("tenant_id", "public_id"),
-        Index(
-            "top_ups_to_poll",
-            "next_poll_at",
-            sqlite_where=text("next_poll_at IS NOT NULL"),
-            postgresql_where=text("next_poll_at IS NOT NULL"),
-        ),
+        Index("top_ups_to_poll", "next_poll_at", sqlite_where=POLLED, postgresql_where=POLLED),
     )
 
     id: int = Field(default=None, primary_key=True, sa_type=RowId)
