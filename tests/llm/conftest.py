@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 import pytest
 
 from credyt_mcp.clock import FrozenClock
+from tests.conftest import Call
+from tests.samples import a_product, a_wallet, unit_price
 
 TODAY = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 
@@ -15,3 +17,9 @@ TODAY = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 def clock() -> FrozenClock:
     """Today is after the published prices of tiers and batches begin."""
     return FrozenClock(TODAY)
+
+
+@pytest.fixture
+async def shop(call: Call) -> None:
+    await a_product(call, unit_price("0.1", event_type="answer"))
+    await a_wallet(call, "studio", credit=10)
