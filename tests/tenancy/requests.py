@@ -105,6 +105,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "list_assets": {},
     "list_customers": {},
     "list_products": {},
+    "plan_integration": {"files": {"main.py": "from fastapi import FastAPI"}},
     "quote_asset": {"asset_code": "{asset_code}", "source": "USD", "amount": 1},
     "record_event": {"customer_id": "{customer_id}", **EVENT},
     "release_authorization": {"authorization_id": "{authorization_id}"},
