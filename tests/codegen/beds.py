@@ -28,6 +28,12 @@ PRODUCT = "studio"
 EVENT = "image_generated"
 SENTINEL = "key_sentinel_of_a_secret"
 
+# Node comes with the development tools, beside Python, so that no machine needs one of its own.
+ENVIRONMENT = {
+    **os.environ,
+    "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+}
+
 
 def integrate(folder: Path, command: str, *options: str) -> str:
     done = subprocess.run(
@@ -68,7 +74,7 @@ def run(folder: Path, *command: str, timeout: float = 300, **more: str) -> str:
     done = subprocess.run(
         command,
         cwd=folder,
-        env={**os.environ, **more},
+        env={**ENVIRONMENT, **more},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -122,7 +128,7 @@ def living(
         process = subprocess.Popen(
             command(port),
             cwd=folder,
-            env={**os.environ, **told},
+            env={**ENVIRONMENT, **told},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,

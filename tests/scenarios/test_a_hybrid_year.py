@@ -15,8 +15,6 @@ from credyt_mcp.storage.database import Database
 from tests.processes.harness import serving, verify_by_command
 from tests.scenarios.lives import BACK, FAILS_LATER, Life, Row, uses
 
-pytest.importorskip("credyt_mcp.use_cases.renewals", reason="subscriptions do not renew yet")
-
 MONTH_ENDS = (
     "01-31", "02-28", "03-31", "04-30", "05-31", "06-30", "07-31", "08-31", "09-30", "10-31",
     "11-30", "12-31", "1-01-31",
