@@ -154,9 +154,7 @@ class RealWallet:
         return f"{self.customer}-{name}"
 
     def _read(self, use_case: Any, **fields: Any) -> Any:
-        """A read is a plain function, and waits for nobody."""
-        command = typing.get_type_hints(use_case)["command"]
-        return use_case(self.house.system.billing, command.model_validate(fields))
+        return self.house.portal.call(lambda: self.house.call(use_case, **fields))
 
     def _performed(self, use_case: Any, fields: dict[str, Any]) -> Answer:
         try:

@@ -60,7 +60,8 @@ def test_a_clock_moved_in_one_process_is_everybodys_at_once(
             for day in range(1, 11):
                 moved = ask(here, "POST", "/clock", to=(start + timedelta(days=day)).isoformat())
                 # The other process's scheduler may have booked it first.
-                assert moved["ran"] in ([{"kind": "credit", "count": 1}], [])
+                ran = {work["kind"]: work["count"] for work in moved["ran"]}
+                assert ran.get("credit", 0) in (0, 1)
                 event = {"id": f"e{day}", "event_type": "image", "data": {}}
                 ask(there, "POST", "/events", customer_id="jane", events=[event])
                 seen = ask(there, "GET", f"/events/e{day}")["occurred_at"]

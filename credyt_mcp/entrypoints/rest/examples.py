@@ -62,6 +62,8 @@ PATH_MEANINGS = {
     "key_id": "API key's id, which is not the key",
     "webhook_id": "destination's id",
     "webhook_event_id": "id of the event that was sent",
+    "provider": "whose model it is, such as `openai`",
+    "model": "the model as the provider names it",
     "topic": "what the event is about, such as `subscription.activated`",
 }
 
@@ -75,6 +77,8 @@ PATH_VALUES: dict[str, Any] = {
     "event_id": "9c2c8e3a-7f6b-4f5e-9c1f-2e6b6a4a9f21",
     "authorization_id": "job_8842",
     "vendor_id": "openai",
+    "provider": "openai",
+    "model": "house-model-1",
     "topic": "subscription.activated",
 }
 """Values for the parts of paths that callers choose themselves."""
@@ -102,6 +106,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "add_asset_rate": {"source": "USD", "rate": 0.04},
     "quote_asset": {"source": "USD", "amount": 10},
     "create_vendor": {"name": "OpenAI", "external_id": "openai"},
+    "set_llm_price": {"input": 1.25, "output": 10, "cache_read": 0.125},
     "create_product": {
         "name": "Image Generation",
         "code": "image_gen",

@@ -42,6 +42,7 @@ TAGS = {
     "top-ups": "Payments of customers that become credit.",
     "billing-portal": "Links that sign a customer in to their own billing page.",
     "vendors": "Whom you pay for what your product uses.",
+    "costs": "What model calls cost you: prices of your own, and calls that have none yet.",
     "webhooks": "Where to be told what happens, and what was sent.",
     "notices": "What happened that you may want to know.",
     "ledger": "Proof that the books balance.",
