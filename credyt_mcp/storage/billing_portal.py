@@ -6,7 +6,8 @@ from datetime import datetime
 
 from sqlmodel import Session, col, delete, select
 
-from credyt_mcp.storage.tables import CustomerRow, PortalSessionRow, TenantRow
+from credyt_mcp.storage.payment_tables import PortalSessionRow
+from credyt_mcp.storage.tables import CustomerRow, TenantRow
 
 SignedIn = tuple[PortalSessionRow, CustomerRow, TenantRow]
 

@@ -22,7 +22,7 @@ from credyt_mcp.domain.upkeep import bring_up_to_date
 from credyt_mcp.domain.usage import RecordUsage, metered
 from credyt_mcp.errors import InvalidRequest
 from credyt_mcp.ids import client_key
-from credyt_mcp.storage import ledger_tables, subscribed_book, tables
+from credyt_mcp.storage import ledger_tables, payment_tables, subscribed_book, tables
 from credyt_mcp.storage.book_rows import (
     account_of,
     account_row,
@@ -57,7 +57,7 @@ EVENTS = table_of(ledger_tables.EventRow)
 TRANSACTIONS = table_of(ledger_tables.LedgerTransactionRow)
 ENTRIES = table_of(ledger_tables.LedgerEntryRow)
 COUNTERS = table_of(ledger_tables.PeriodCounterRow)
-TOP_UPS = table_of(tables.TopUpRow)
+TOP_UPS = table_of(payment_tables.TopUpRow)
 ASSETS = table_of(tables.AssetRow)
 SUBSCRIBED = table_of(tables.SubscribedVersionRow)
 AUTHORIZATIONS = table_of(ledger_tables.AuthorizationRow)

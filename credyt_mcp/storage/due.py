@@ -17,7 +17,8 @@ from sqlmodel import Session, col, func, select
 from credyt_mcp.clock import from_micros, to_micros
 from credyt_mcp.domain.book import CustomerRef
 from credyt_mcp.storage.ledger_tables import AuthorizationRow, GrantRow, LedgerAccountRow
-from credyt_mcp.storage.tables import CustomerRow, SubscriptionPaymentRow, TenantRow
+from credyt_mcp.storage.payment_tables import SubscriptionPaymentRow
+from credyt_mcp.storage.tables import CustomerRow, TenantRow
 from credyt_mcp.storage.types import Micros
 
 # In the words of the partial indexes: a bound parameter would hide that they serve.

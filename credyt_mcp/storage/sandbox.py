@@ -11,7 +11,7 @@ from sqlmodel import Session, select
 from credyt_mcp.domain.checkouts import CardCharge, Checkout, CheckoutStatus
 from credyt_mcp.storage import unique
 from credyt_mcp.storage.database import Database
-from credyt_mcp.storage.tables import SandboxCardRow, SandboxChargeRow, SandboxSessionRow
+from credyt_mcp.storage.payment_tables import SandboxCardRow, SandboxChargeRow, SandboxSessionRow
 
 
 class StoredSessions:

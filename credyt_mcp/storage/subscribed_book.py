@@ -16,13 +16,13 @@ from credyt_mcp.domain.book import Book, Customer, RateCard
 from credyt_mcp.domain.periods import Every
 from credyt_mcp.domain.subscriptions import Paid, Payment, Schedule, Stretch, Subscription
 from credyt_mcp.ids import new_id
-from credyt_mcp.storage import tables
+from credyt_mcp.storage import payment_tables, tables
 from credyt_mcp.storage.lane_connection import LaneConnection, table_of
 
 SUBSCRIPTIONS = table_of(tables.SubscriptionRow)
 STRETCHES = table_of(tables.SubscribedVersionRow)
 SCHEDULES = table_of(tables.EntitlementRow)
-PAYMENTS = table_of(tables.SubscriptionPaymentRow)
+PAYMENTS = table_of(payment_tables.SubscriptionPaymentRow)
 CUSTOMERS = table_of(tables.CustomerRow)
 
 Cards = Callable[[Iterable[int]], dict[int, RateCard]]

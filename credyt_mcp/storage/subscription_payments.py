@@ -12,12 +12,8 @@ from sqlmodel import Session, col, select, update
 from credyt_mcp.clock import from_micros
 from credyt_mcp.domain.subscriptions import OPEN_PAYMENT, Payment
 from credyt_mcp.ids import new_id
-from credyt_mcp.storage.tables import (
-    CustomerRow,
-    SubscriptionPaymentRow,
-    SubscriptionRow,
-    TenantRow,
-)
+from credyt_mcp.storage.payment_tables import SubscriptionPaymentRow
+from credyt_mcp.storage.tables import CustomerRow, SubscriptionRow, TenantRow
 
 
 class Found(NamedTuple):

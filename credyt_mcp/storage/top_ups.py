@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 from sqlalchemy import CursorResult
 from sqlmodel import Session, col, select, update
 
-from credyt_mcp.storage.tables import CustomerRow, TenantRow, TopUpRow
+from credyt_mcp.storage.payment_tables import TopUpRow
+from credyt_mcp.storage.tables import CustomerRow, TenantRow
 
 
 def get(session: Session, tenant_id: int, public_id: str) -> tuple[TopUpRow, CustomerRow] | None:

@@ -15,7 +15,8 @@ from pydantic import Field
 from credyt_mcp.errors import LinkExpired, UnknownReference
 from credyt_mcp.ids import new_secret, secret_hash
 from credyt_mcp.storage import billing_portal, customers
-from credyt_mcp.storage.tables import CustomerRow, PortalSessionRow
+from credyt_mcp.storage.payment_tables import PortalSessionRow
+from credyt_mcp.storage.tables import CustomerRow
 from credyt_mcp.use_cases.context import Billing, Command, Result
 from credyt_mcp.use_cases.keys import as_tenant
 from credyt_mcp.use_cases.return_urls import check_return_url

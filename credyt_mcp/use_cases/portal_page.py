@@ -22,7 +22,8 @@ from credyt_mcp.domain.money import EXACT, from_units
 from credyt_mcp.errors import CredytError, InvalidRequest
 from credyt_mcp.storage import assets, events, products, top_ups
 from credyt_mcp.storage.ledger_tables import EventRow
-from credyt_mcp.storage.tables import AssetRow, TopUpRow
+from credyt_mcp.storage.payment_tables import TopUpRow
+from credyt_mcp.storage.tables import AssetRow
 from credyt_mcp.use_cases.billing_portal import Guest, guest_of
 from credyt_mcp.use_cases.context import Billing, Command, PositiveAmount, Result, perform
 from credyt_mcp.use_cases.customers import CustomerDetails, GetCustomer, get_customer

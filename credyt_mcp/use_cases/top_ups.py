@@ -28,7 +28,8 @@ from credyt_mcp.errors import (
 from credyt_mcp.ids import new_id
 from credyt_mcp.payments.provider import CheckoutRequest
 from credyt_mcp.storage import assets, customers, top_ups
-from credyt_mcp.storage.tables import CustomerRow, TopUpRow
+from credyt_mcp.storage.payment_tables import TopUpRow
+from credyt_mcp.storage.tables import CustomerRow
 from credyt_mcp.use_cases.context import (
     Billing,
     Command,

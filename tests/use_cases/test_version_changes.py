@@ -14,7 +14,7 @@ from sqlmodel import col, select
 from credyt_mcp.app import System
 from credyt_mcp.clock import FrozenClock
 from credyt_mcp.errors import InvalidRequest, WrongState
-from credyt_mcp.storage.tables import SubscriptionPaymentRow
+from credyt_mcp.storage.payment_tables import SubscriptionPaymentRow
 from credyt_mcp.use_cases.events import record_event
 from credyt_mcp.use_cases.products import create_product_version
 from credyt_mcp.use_cases.renewals import renew_due
