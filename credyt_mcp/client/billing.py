@@ -166,7 +166,7 @@ def _meant(answer: httpx.Response) -> Any:
     if answer.status_code in PASSING:
         raise BillingUnavailable(f"the billing server answered {answer.status_code}")
     try:
-        said = answer.json()
+        said = answer.json() if answer.content else None
     except ValueError:
         raise BillingUnavailable(f"{answer.status_code}, and no JSON, from {answer.url}") from None
     if answer.is_success:

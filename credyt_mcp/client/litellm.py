@@ -27,11 +27,16 @@ def litellm_callback(billing: Credyt, event_type: str) -> Any:
     from litellm.integrations.custom_logger import CustomLogger
 
     class Billed(CustomLogger):  # type: ignore[misc]  # an app's dependency, not ours
-        def log_success_event(self, kwargs: Any, response_obj: Any, *_: Any) -> None:
+        def log_success_event(
+            self, kwargs: Any, response_obj: Any, start_time: Any, end_time: Any
+        ) -> None:
             billing.deliver(_reported(kwargs, response_obj, event_type))
 
-        async def async_log_success_event(self, *given: Any) -> None:
-            await anyio.to_thread.run_sync(self.log_success_event, *given)
+        async def async_log_success_event(
+            self, kwargs: Any, response_obj: Any, start_time: Any, end_time: Any
+        ) -> None:
+            report = _reported(kwargs, response_obj, event_type)
+            await anyio.to_thread.run_sync(billing.deliver, report)
 
     return Billed()
 

@@ -61,8 +61,10 @@ class World(NamedTuple):
 
 
 @pytest.fixture
-async def world(system: System, call: Call) -> AsyncIterator[World]:
-    """Jane pays a cent for ten tokens."""
+async def world(
+    system: System, call: Call, caplog: pytest.LogCaptureFixture
+) -> AsyncIterator[World]:
+    """Jane pays a cent for ten tokens. No usage may be given up for lost."""
     await a_product(call, volume_price("0.001", "total_tokens", "answer"))
     await a_wallet(call, "studio", credit=CREDIT)
     provider = Provider()
@@ -71,6 +73,7 @@ async def world(system: System, call: Call) -> AsyncIterator[World]:
         served(provider.app) as model,
     ):
         yield World(billing, model, provider)
+    assert "not billed yet" not in caplog.text
 
 
 class Billed(NamedTuple):
@@ -90,3 +93,10 @@ async def billed(call: Call) -> list[Billed]:
         [cost] = event.costs
         found.append(Billed(event.event_type, fee, cost.amount))
     return found
+
+
+async def until_recorded(call: Call, count: int) -> None:
+    """What is reported beside the answer comes in its own time."""
+    async with asyncio.timeout(10):
+        while len(await billed(call)) < count:  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0.01)

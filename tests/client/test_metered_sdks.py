@@ -15,7 +15,7 @@ from credyt_mcp.client import BillingUnavailable, InsufficientBalance, meter_ant
 from credyt_mcp.client.charges import Terms
 from credyt_mcp.use_cases.ledger import verify_ledger
 from credyt_mcp.use_cases.wallets import get_account
-from tests.client.conftest import CREDIT, Billed, World, billed
+from tests.client.conftest import CREDIT, Billed, World, billed, until_recorded
 from tests.client.provider import ANTHROPIC_MODEL, OPENAI_MODEL, WORDS
 from tests.conftest import Call
 
@@ -138,13 +138,6 @@ async def test_a_stream_left_half_way_is_billed_as_estimated_and_its_cost_is_ope
     half = Billed("answer", Decimal("0.2"), None)
     await until_recorded(call, 2)
     await settled(call, half, half)
-
-
-async def until_recorded(call: Call, count: int) -> None:
-    """What a loop left behind is closed by Python in its own time."""
-    async with asyncio.timeout(10):
-        while len(await billed(call)) < count:  # noqa: ASYNC110 - nobody tells
-            await asyncio.sleep(0.01)
 
 
 async def test_of_anthropics_half_stream_the_least_that_was_used_is_known(
