@@ -12,9 +12,9 @@ import anyio
 from credyt_mcp.clock import Clock, SystemClock
 from credyt_mcp.delivery.webhooks import Sender
 from credyt_mcp.errors import SchemaOutdated
-from credyt_mcp.payments.provider import Providers
 from credyt_mcp.payments.sandbox import SandboxProvider
 from credyt_mcp.payments.stripe import StripeProvider
+from credyt_mcp.payments.stripe_access import StripeAccess, fingerprint
 from credyt_mcp.settings import Settings
 from credyt_mcp.storage import schema
 from credyt_mcp.storage.clocks import TenantClocks
@@ -23,11 +23,13 @@ from credyt_mcp.storage.lane import Lane
 from credyt_mcp.storage.provider_refs import StoredReferences
 from credyt_mcp.storage.published_prices import PublishedPrices
 from credyt_mcp.storage.sandbox import StoredSessions
+from credyt_mcp.storage.sealing import Vault
 from credyt_mcp.storage.vendors import KnownVendors
 from credyt_mcp.use_cases.context import Billing
 from credyt_mcp.use_cases.key_ring import KeyRing, keep_noting_uses
 from credyt_mcp.use_cases.keys import Environment, admit_key, default_tenant
 from credyt_mcp.use_cases.open_payments import keep_following_up
+from credyt_mcp.use_cases.payment_providers import PaymentProviders
 from credyt_mcp.use_cases.sweeping import keep_sweeping
 from credyt_mcp.use_cases.webhook_delivery import Courier
 
@@ -59,21 +61,28 @@ def open_database(settings: Settings, *, auto_upgrade: bool = False) -> Database
     return database
 
 
-def _stripe(
-    settings: Settings, database: Database, clock: Clock
-) -> tuple[StripeProvider | None, Environment]:
-    """Stripe as the settings have it, and the environment whose payments it takes."""
-    if settings.stripe_api_key is None:
-        return None, "test"
-    stripe = StripeProvider(
-        settings.stripe_api_key.get_secret_value(),
-        settings.stripe_webhook_secrets,
-        StoredReferences(database, StripeProvider.name),
-        clock,
-        done_url=f"{settings.public_url.rstrip('/')}/providers/stripe/done",
-        api_base=settings.stripe_api_base,
-    )
-    return stripe, settings.stripe_environment
+def _providers(
+    settings: Settings, database: Database, clock: Clock, clocks: TenantClocks
+) -> PaymentProviders:
+    server = None
+    if settings.stripe_api_key is not None:
+        key = settings.stripe_api_key.get_secret_value()
+        server = StripeAccess(key, tuple(settings.stripe_webhook_secrets))
+
+    def open_stripe(access: StripeAccess) -> StripeProvider:
+        def references(account: str) -> StoredReferences:
+            known = StoredReferences(database, StripeProvider.name, account)
+            if access is server:
+                known.adopt("", fingerprint(access.api_key))
+            return known
+
+        done_url = f"{settings.public_url.rstrip('/')}/providers/stripe/done"
+        base = settings.stripe_api_base
+        return StripeProvider(access, references, clock, done_url=done_url, api_base=base)
+
+    sandbox = SandboxProvider(StoredSessions(database), settings.public_url, clocks.now)
+    vault, environment = Vault(settings.secrets_keys), settings.stripe_environment
+    return PaymentProviders(database, vault, sandbox, open_stripe, server, environment)
 
 
 @asynccontextmanager
@@ -97,8 +106,7 @@ async def running(
             await anyio.to_thread.run_sync(admit_key, database, clock, test, key)
         lane, clocks = Lane(database, clock), TenantClocks(database, clock)
         try:
-            sandbox = SandboxProvider(StoredSessions(database), settings.public_url, clocks.now)
-            providers = Providers(sandbox, *_stripe(settings, database, clock))
+            providers = _providers(settings, database, clock, clocks)
             prices, vendors = PublishedPrices(database), KnownVendors(database)
             billing = Billing(
                 settings, clock, database, lane, prices, vendors, clocks, providers, tenant

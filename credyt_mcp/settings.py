@@ -62,6 +62,12 @@ class Settings(BaseSettings):
         description="requests a second that a key may send to one process; 0 means any number",
     )
 
+    secrets_key: SecretStr | None = Field(
+        default=None,
+        description="key that other services' secrets are sealed with in the database; several, "
+        "with commas between, while it is changed: the first seals, all open",
+    )
+
     return_url_hosts: str | None = Field(
         default=None,
         description="hosts that payment pages may lead back to, with commas between; live "
@@ -121,6 +127,11 @@ class Settings(BaseSettings):
     @classmethod
     def _empty_is_none(cls, value: object) -> object:
         return None if value == "" else value
+
+    @property
+    def secrets_keys(self) -> list[str]:
+        given = self.secrets_key.get_secret_value().split(",") if self.secrets_key else []
+        return [key.strip() for key in given if key.strip()]
 
     @property
     def allowed_hosts(self) -> frozenset[str]:

@@ -34,6 +34,7 @@ NOT_OVER_REST = {
     "top_up_in_portal": PAGE_ONLY,
 }
 NO_SECRETS = "a key would be written into a conversation: left to people"
+SET_UP = "where the money goes is set up once, by a person"
 NOT_OVER_MCP = {
     "list_unpriced_costs": PROFITABILITY,
     "reprice_costs": PROFITABILITY,
@@ -44,6 +45,13 @@ NOT_OVER_MCP = {
     "create_api_key": NO_SECRETS,
     "list_api_keys": NO_SECRETS,
     "revoke_api_key": NO_SECRETS,
+    "connect_payment_account": NO_SECRETS,
+    "list_payment_accounts": SET_UP,
+    "get_payment_account": SET_UP,
+    "update_payment_account": NO_SECRETS,
+    "disconnect_payment_account": SET_UP,
+    "get_payment_settings": SET_UP,
+    "update_payment_settings": SET_UP,
     "create_connected_account": LEAN_LIST,
     "get_connected_account": LEAN_LIST,
     "list_connected_accounts": LEAN_LIST,

@@ -6,13 +6,12 @@ Amounts are integers in the currency's minor unit, as providers count.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol
 
 from credyt_mcp.domain.provider_events import ProviderEvent
-from credyt_mcp.errors import NotFound
 
 PaymentStatus = Literal["initiated", "pending", "succeeded", "failed", "expired"]
 ChargeStatus = Literal["succeeded", "pending", "failed", "needs_customer"]
@@ -36,6 +35,10 @@ class CheckoutRequest:
     expires_at: datetime
     save_card: bool = False
     customer_key: str | None = None
+    automatic_tax: bool = False
+    """The provider adds the tax that is due; it is not part of `amount_minor`."""
+    invoice: bool = False
+    """The provider makes a paid invoice for the customer."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,15 @@ class ChargeSnapshot:
 
 
 @dataclass(frozen=True)
+class PageRef:
+    """A payment page that an event told of, and where it is."""
+
+    provider: str
+    account: str
+    id: str
+
+
+@dataclass(frozen=True)
 class PaidFor:
     """The payment of ours (a `CheckoutRequest.key`) that an object of the provider's is for."""
 
@@ -91,6 +103,20 @@ class PaymentProvider(Protocol):
     the same key."""
 
     name: str
+
+    @property
+    def page_origins(self) -> Sequence[str]:
+        """Where its payment pages are, as far as that is known before."""
+
+    @property
+    def account(self) -> str:
+        """The provider's id of the account that takes the money; empty where it has but one."""
+
+    def check_amount(self, amount_minor: int, currency: str) -> None:
+        """Raises AmountOutOfRange or UnknownReference for what could never be paid."""
+
+    def limits(self, currency: str) -> tuple[int, int | None]:
+        """The least and the most that it takes at once, in minor units."""
 
     def create_checkout(self, request: CheckoutRequest) -> CheckoutRef: ...
 
@@ -110,30 +136,7 @@ class EventProvider(PaymentProvider, Protocol):
 
     def read_webhook(self, body: bytes, signature: str | None) -> ProviderEvent: ...
 
-    def paid_for(self, event: ProviderEvent) -> PaidFor | None: ...
+    def paid_for(self, event: ProviderEvent) -> PaidFor | None:
+        """Raises NotFound while there is no such object, or none that the key may see."""
 
     def undelivered(self, since: datetime) -> Iterator[ProviderEvent]: ...
-
-
-@dataclass(frozen=True)
-class Providers:
-    """Which provider takes the payments of an environment, and which took those of before."""
-
-    sandbox: PaymentProvider
-    stripe: EventProvider | None = None
-    stripe_environment: Literal["test", "live"] = "test"
-
-    def of(self, environment: str) -> PaymentProvider:
-        """Stripe in the environment that its key is for; else the sandbox, which takes nothing in
-        live."""
-        if self.stripe is not None and environment == self.stripe_environment:
-            return self.stripe
-        return self.sandbox
-
-    def named(self, name: str, environment: str) -> PaymentProvider:
-        """The provider that a payment was begun with. Raises NotFound where it is not configured
-        any more."""
-        for provider in (self.of(environment), self.sandbox):
-            if provider.name == name:
-                return provider
-        raise NotFound(f"the payment provider '{name}' of this payment is not configured")

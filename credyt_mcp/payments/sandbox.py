@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 from typing import Protocol
+from urllib.parse import urlsplit
 
 from credyt_mcp.domain.checkouts import (
     CardCharge,
@@ -50,12 +51,21 @@ class Sessions(Protocol):
 
 class SandboxProvider:
     name = "sandbox"
+    account = ""
 
     def __init__(self, sessions: Sessions, public_url: str, now: Callable[[int], datetime]) -> None:
         """`now` answers what time it is for a tenant: links expire by the tenant's clock."""
         self._sessions = sessions
         self._public_url = public_url.rstrip("/")
+        parts = urlsplit(self._public_url)
+        self.page_origins = (f"{parts.scheme}://{parts.netloc}",)
         self._now = now
+
+    def check_amount(self, amount_minor: int, currency: str) -> None:
+        """Any amount will do."""
+
+    def limits(self, currency: str) -> tuple[int, int | None]:
+        return 1, None
 
     def create_checkout(self, request: CheckoutRequest) -> CheckoutRef:
         checkout = self._sessions.add(

@@ -1,12 +1,13 @@
-"""Payments by Stripe: hosted Checkout, charges of the saved card, webhooks. The only file that
-imports its SDK. It retrieves what it needs to know; an event is a hint and never believed."""
+"""Payments by Stripe: hosted Checkout and charges of the saved card. It retrieves what it needs to
+know; an event is a hint and never believed."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from threading import BoundedSemaphore
 from typing import Any, Protocol
 
 import stripe
@@ -17,11 +18,9 @@ from credyt_mcp.domain.provider_events import ProviderEvent
 from credyt_mcp.errors import (
     AmountOutOfRange,
     InternalError,
-    MalformedRequest,
     Misconfigured,
     NotFound,
     ProviderUnavailable,
-    WebhookRefused,
 )
 from credyt_mcp.payments.provider import (
     ChargeRequest,
@@ -31,15 +30,20 @@ from credyt_mcp.payments.provider import (
     PaidFor,
     PaymentSnapshot,
 )
+from credyt_mcp.payments.stripe_access import StripeAccess, fingerprint, is_live
 from credyt_mcp.payments.stripe_outcomes import (
     charge_outcome,
     checkout_status,
     from_stripe,
+    limits,
     to_stripe,
 )
+from credyt_mcp.payments.stripe_webhooks import event_of, read_delivery
 
 API_VERSION = "2026-10-28.endive"
 TIMEOUT_SECONDS, RETRIES = 20, 2
+CALLS_AT_ONCE, CALL_WAIT_SECONDS = 16, 2
+"""Fewer than the threads that serve all requests: a Stripe that hangs must not take them all."""
 SESSION_MIN, SESSION_MAX = timedelta(minutes=30), timedelta(hours=24)
 LISTENED = [
     "checkout.session.completed",
@@ -51,6 +55,7 @@ LISTENED = [
 """Events worth asking for when they could not be delivered."""
 
 log = logging.getLogger(__name__)
+_calls = BoundedSemaphore(CALLS_AT_ONCE)
 
 
 class References(Protocol):
@@ -64,32 +69,67 @@ class References(Protocol):
 
 class StripeProvider:
     name = "stripe"
+    page_origins = ("https://checkout.stripe.com",)
 
     def __init__(
         self,
-        api_key: str,
-        webhook_secrets: Sequence[str],
-        references: References,
+        access: StripeAccess,
+        references_of: Callable[[str], References],
         clock: Clock,
         *,
         done_url: str,
         api_base: str | None = None,
     ) -> None:
-        """`done_url` is where a customer ends who is to be sent nowhere else. `api_base` stands in
-        for Stripe's own address in tests."""
+        """`references_of` answers what is known of an account at Stripe. `done_url` is where a
+        customer ends who is to be sent nowhere else. `api_base` stands in for Stripe's own address
+        in tests; raises Misconfigured for it with a live key."""
+        self._live = is_live(access.api_key)
+        if api_base and self._live:
+            raise Misconfigured(
+                "STRIPE_API_BASE is set, and a live key goes to Stripe's own address only",
+                hint="Unset STRIPE_API_BASE.",
+            )
         stripe.enable_telemetry = False
         self._client = stripe.StripeClient(
-            api_key,
+            access.api_key,
+            stripe_account=access.connected,
             stripe_version=API_VERSION,
             max_network_retries=RETRIES,
             http_client=stripe.RequestsClient(timeout=TIMEOUT_SECONDS),
             base_addresses={"api": api_base} if api_base else {},
         )
-        self._live = "_live_" in api_key
-        self._secrets = webhook_secrets
-        self._references = references
+        self._access = access
+        self._references_of = references_of
         self._clock = clock
         self._done_url = done_url
+        self._account = access.account
+        self._known: References | None = None
+
+    @property
+    def account(self) -> str:
+        """Stripe's id of the account, asked for once; a stand-in for it made of the key, if the key
+        lacks the permission to ask."""
+        if self._account is None:
+            with _asking("the account", "its key"):
+                try:
+                    self._account = self._client.v1.accounts.retrieve_current().id
+                except stripe.PermissionError:
+                    if self._access.connected:
+                        raise
+                    self._account = fingerprint(self._access.api_key)
+        return self._account
+
+    @property
+    def _references(self) -> References:
+        if self._known is None:
+            self._known = self._references_of(self.account)
+        return self._known
+
+    def check_amount(self, amount_minor: int, currency: str) -> None:
+        to_stripe(amount_minor, currency)
+
+    def limits(self, currency: str) -> tuple[int, int | None]:
+        return limits(currency)
 
     def create_checkout(self, request: CheckoutRequest) -> CheckoutRef:
         expires_at = self._session_end(request)
@@ -97,9 +137,11 @@ class StripeProvider:
         intent: dict[str, Any] = {"metadata": metadata}
         if request.save_card:
             intent["setup_future_usage"] = "off_session"
-        price = {
+        amount = to_stripe(request.amount_minor, request.currency)
+        intent |= self._fee(amount)
+        price: dict[str, Any] = {
             "currency": request.currency.lower(),
-            "unit_amount": to_stripe(request.amount_minor, request.currency),
+            "unit_amount": amount,
             "product_data": {"name": request.description[:250]},
         }
         params: Any = {
@@ -116,6 +158,13 @@ class StripeProvider:
             params["expires_at"] = expires_at
         if request.customer_key is not None:
             params["customer"] = self._customer(request.tenant_id, request.customer_key)
+        if request.invoice:
+            params["invoice_creation"] = {"enabled": True}
+        if request.automatic_tax:
+            price["tax_behavior"] = "exclusive"
+            params["automatic_tax"] = {"enabled": True}
+            if request.customer_key is not None:
+                params["customer_update"] = {"address": "auto"}
         with _asking("a checkout session", request.key):
             # A page that another end was asked for is another page; nobody has seen the first.
             options = _key(f"checkout:{request.key}:{expires_at}")
@@ -162,37 +211,20 @@ class StripeProvider:
         return charge_outcome(intent.status, intent.last_payment_error, amount, currency)
 
     def read_webhook(self, body: bytes, signature: str | None) -> ProviderEvent:
-        """What a delivery is about. Raises Misconfigured without a secret, WebhookRefused unless
-        Stripe signed it for this server and mode, MalformedRequest for what is no event."""
-        if not self._secrets:
-            raise Misconfigured(
-                "webhooks of Stripe arrive, but STRIPE_WEBHOOK_SECRET is not set",
-                hint="Set it to the endpoint's signing secret (whsec_…); see docs/payments.md.",
-            )
-        if not any(_signed(body, signature, secret) for secret in self._secrets):
-            raise WebhookRefused("the signature is not of any STRIPE_WEBHOOK_SECRET, or is old")
-        try:
-            event = _event(exact_json.loads(body), body)
-        except (ValueError, KeyError, TypeError, AttributeError):
-            raise MalformedRequest("the body is not an event of Stripe") from None
-        if event.livemode != self._live:
-            raise WebhookRefused("the event is of the other mode than STRIPE_API_KEY, test or live")
-        return event
+        """Raises as `read_delivery` does."""
+        return read_delivery(body, signature, self._access.webhook_secrets, live=self._live)
 
     def paid_for(self, event: ProviderEvent) -> PaidFor | None:
         """Which payment of ours the event's object belongs to, by what Stripe says of it now."""
-        try:
-            if event.object_kind == "checkout.session":
-                session = self._session(event.object_id)
-                reference = session.client_reference_id
-                return PaidFor(reference, session.id) if reference else None
-            if event.object_kind == "payment_intent":
-                with _asking("a payment", event.object_id):
-                    intent = self._client.v1.payment_intents.retrieve(event.object_id)
-                known = (intent.to_dict().get("metadata") or {}).get("payment_id")
-                return PaidFor(known, None) if known else None
-        except NotFound:
-            log.warning("event %s is about an object that is not there", event.id)
+        if event.object_kind == "checkout.session":
+            session = self._session(event.object_id)
+            reference = session.client_reference_id
+            return PaidFor(reference, session.id) if reference else None
+        if event.object_kind == "payment_intent":
+            with _asking("a payment", event.object_id):
+                intent = self._client.v1.payment_intents.retrieve(event.object_id)
+            known = (intent.to_dict().get("metadata") or {}).get("payment_id")
+            return PaidFor(known, None) if known else None
         return None
 
     def undelivered(self, since: datetime) -> Iterator[ProviderEvent]:
@@ -206,7 +238,7 @@ class StripeProvider:
         with _asking("undelivered events", "list"):
             for event in self._client.v1.events.list(params).auto_paging_iter():
                 plain = event.to_dict()
-                found = _event(plain, exact_json.dumps(plain))
+                found = event_of(plain, exact_json.dumps(plain))
                 if found.livemode == self._live:
                     yield found
 
@@ -235,6 +267,11 @@ class StripeProvider:
             )
         return self._references.keep(tenant_id, name, made.id)
 
+    def _fee(self, amount: int) -> Any:
+        """The platform's part of a payment that a connected account takes."""
+        fee = self._access.fee_of(amount) if self._access.connected else 0
+        return {"application_fee_amount": fee} if fee else {}
+
     def _new_charge(self, request: ChargeRequest, name: str) -> str | None:
         """A PaymentIntent that takes nothing yet; None where no card is saved."""
         customer = self._references.get(request.tenant_id, f"customer:{request.customer_key}")
@@ -247,17 +284,18 @@ class StripeProvider:
             )
             if not cards.data:
                 return None
+            params: Any = {
+                "amount": amount,
+                "currency": request.currency.lower(),
+                "customer": customer,
+                "payment_method": cards.data[0].id,
+                "automatic_payment_methods": {"enabled": True, "allow_redirects": "never"},
+                "description": request.description[:500],
+                "metadata": {"charge_key": request.key},
+                **self._fee(amount),
+            }
             made = self._client.v1.payment_intents.create(
-                {
-                    "amount": amount,
-                    "currency": request.currency.lower(),
-                    "customer": customer,
-                    "payment_method": cards.data[0].id,
-                    "automatic_payment_methods": {"enabled": True, "allow_redirects": "never"},
-                    "description": request.description[:500],
-                    "metadata": {"charge_key": request.key},
-                },
-                _key(f"{name}:{cards.data[0].id}"),
+                params, _key(f"{name}:{cards.data[0].id}")
             )
         return self._references.keep(request.tenant_id, name, made.id)
 
@@ -279,32 +317,12 @@ def _snapshot(session: stripe.checkout.Session) -> PaymentSnapshot:
     return PaymentSnapshot(status, from_stripe(session.amount_subtotal or 0, currency), currency)
 
 
-def _signed(body: bytes, signature: str | None, secret: str) -> bool:
-    try:
-        stripe.WebhookSignature.verify_header(body, signature, secret, tolerance=300)
-    except (stripe.SignatureVerificationError, UnicodeDecodeError):
-        return False
-    return True
-
-
-def _event(said: Any, body: bytes) -> ProviderEvent:
-    """A snapshot event, or a thin one: both name an object."""
-    thin = said["object"] == "v2.core.event"
-    about = said["related_object"] if thin else said["data"]["object"]
-    return ProviderEvent(
-        id=said["id"],
-        account=(said.get("context") if thin else said.get("account")) or "",
-        livemode=bool(said["livemode"]),
-        object_kind=about["type"] if thin else about["object"],
-        object_id=about.get("id") or "",
-        body=body.decode(),
-    )
-
-
 @contextmanager
 def _asking(what: str, of: str) -> Iterator[None]:
     """Turns the SDK's errors into ours. Stripe's own words may hold what people typed, so they are
     not repeated; its request id leads to them."""
+    if not _calls.acquire(timeout=CALL_WAIT_SECONDS):
+        raise ProviderUnavailable("too many requests wait for Stripe's answer")
     try:
         yield
     except stripe.StripeError as error:
@@ -312,13 +330,16 @@ def _asking(what: str, of: str) -> Iterator[None]:
         kind, request = type(error).__name__, error.request_id
         log.warning("Stripe, %s of %s: %s %s, request %s", what, of, kind, code, request)
         raise _ours(error, code) from None
+    finally:
+        _calls.release()
 
 
 def _ours(error: stripe.StripeError, code: str | None) -> Exception:
     if isinstance(error, stripe.AuthenticationError | stripe.PermissionError):
         return Misconfigured(
             "Stripe refuses the API key, or the key lacks a permission",
-            hint="Correct STRIPE_API_KEY or its permissions; see docs/payments.md.",
+            hint="Correct STRIPE_API_KEY, or the payment account's key, or its permissions; see "
+            "docs/payments.md.",
         )
     if isinstance(error, stripe.InvalidRequestError):
         if code == "resource_missing":

@@ -14,6 +14,20 @@ WHOLE_AT_STRIPE = {"MGA": 100}
 """Counted with decimals by ISO 4217, and in whole units by Stripe."""
 AMOUNT_MAX = 99_999_999
 
+MINIMA = {
+    **dict.fromkeys(("USD", "EUR", "CHF", "CAD", "AUD", "NZD", "SGD", "BRL", "INR", "JPY"), 50),
+    **dict.fromkeys(("NOK", "SEK"), 300),
+    **dict.fromkeys(("MYR", "PLN", "RON", "AED"), 200),
+    **dict.fromkeys(("MXN", "THB"), 1000),
+    "GBP": 30,
+    "DKK": 250,
+    "HKD": 400,
+    "CZK": 1500,
+    "HUF": 17500,
+}
+"""The least that Stripe charges, in its own units; it may ask for more where it pays out in another
+currency."""
+
 DECLINES = {
     "insufficient_funds": "The saved card has insufficient funds.",
     "expired_card": "The saved card has expired.",
@@ -44,6 +58,11 @@ def to_stripe(amount_minor: int, currency: str) -> int:
     if amount > AMOUNT_MAX:
         raise AmountOutOfRange("amount", "is more than Stripe takes at once")
     return amount
+
+
+def limits(currency: str) -> tuple[int, int]:
+    """The least and the most that Stripe charges at once, in our minor units."""
+    return from_stripe(MINIMA.get(currency, 1), currency), from_stripe(AMOUNT_MAX, currency)
 
 
 def from_stripe(amount: int, currency: str) -> int:

@@ -109,14 +109,15 @@ def subscribers(
 
 
 def charges(session: Session, now: datetime, limit: int, tenant_id: int | None = None) -> list[str]:
-    """Payments of subscriptions for which a saved card is to be charged, likewise."""
+    """Payments of subscriptions for which a saved card is to be charged, likewise; at most `limit`
+    of each tenant, so that one whose provider is away keeps no other waiting."""
     found = list[str]()
     for tenant, present in presents(session, now, tenant_id, _next_attempt):
         at = col(SubscriptionPaymentRow.next_attempt_at)
         own = select(SubscriptionPaymentRow.public_id).where(
             SubscriptionPaymentRow.tenant_id == tenant, at <= present
         )
-        found += session.exec(own.order_by(at).limit(max(0, limit - len(found))))
+        found += session.exec(own.order_by(at).limit(limit))
     return found
 
 

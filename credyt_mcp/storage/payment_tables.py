@@ -18,7 +18,11 @@ POLLED = text("next_poll_at IS NOT NULL")
 
 class SubscriptionPaymentRow(SQLModel, table=True):
     """Fees that a provider collects, see `domain.subscriptions.Payment`. `link` counts the payment
-    pages made for it, of which `provider_ref` is the last."""
+    pages made for it, of which `provider_ref` is the last, at `provider_account` of `provider`.
+
+    `charge_provider` and `charge_account` are whom the last charge of a saved card was begun with.
+    An open page is asked after at `next_poll_at` of real time.
+    """
 
     __tablename__ = "subscription_payments"
     __table_args__ = (
@@ -42,6 +46,12 @@ class SubscriptionPaymentRow(SQLModel, table=True):
             sqlite_where=text("next_attempt_at IS NOT NULL"),
             postgresql_where=text("next_attempt_at IS NOT NULL"),
         ),
+        Index(
+            "subscription_payments_to_poll",
+            "next_poll_at",
+            sqlite_where=POLLED,
+            postgresql_where=POLLED,
+        ),
     )
 
     id: int = Field(default=None, primary_key=True, sa_type=RowId)
@@ -60,14 +70,21 @@ class SubscriptionPaymentRow(SQLModel, table=True):
     attempt: int = 0
     next_attempt_at: datetime | None = Field(default=None, sa_type=Micros)
     link: int = 0
+    provider: str | None = Field(default=None, sa_type=Text)
+    provider_account: str | None = Field(default=None, sa_type=Text)
     provider_ref: str | None = Field(default=None, sa_type=Text)
+    charge_provider: str | None = Field(default=None, sa_type=Text)
+    charge_account: str | None = Field(default=None, sa_type=Text)
     redirect_url: str | None = Field(default=None, sa_type=Text)
+    next_poll_at: datetime | None = Field(default=None, sa_type=Micros)
+    polls: int = Field(default=0, sa_column_kwargs={"server_default": text("0")})
     created_at: datetime = Field(sa_type=Micros)
     settled_at: datetime | None = Field(default=None, sa_type=Micros)
 
 
 class TopUpRow(SQLModel, table=True):
-    """A payment on its way to becoming a grant; asked after at `next_poll_at` of real time."""
+    """A payment on its way to becoming a grant, at `provider_account` of `provider`; asked after at
+    `next_poll_at` of real time."""
 
     __tablename__ = "top_ups"
     __table_args__ = (
@@ -87,6 +104,9 @@ class TopUpRow(SQLModel, table=True):
     exchange_rate: Decimal | None = Field(default=None, sa_type=ExactDecimal)
     details: Any = Field(sa_type=ExactJson)
     provider: str = Field(sa_type=Text)
+    provider_account: str = Field(
+        default="", sa_type=Text, sa_column_kwargs={"server_default": text("''")}
+    )
     provider_ref: str | None = Field(default=None, sa_type=Text)
     redirect_url: str | None = Field(default=None, sa_type=Text)
     credit_expires_at: datetime | None = Field(default=None, sa_type=Micros)

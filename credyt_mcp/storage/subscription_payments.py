@@ -61,14 +61,15 @@ def get(session: Session, public_id: str) -> Found | None:
     return found[0] if found else None
 
 
-def claim(session: Session, found: Found, until: datetime) -> bool:
+def claim(session: Session, found: Found, until: datetime, provider: str, account: str) -> bool:
     """Take on the charge that is due, as its only one until then. The customer must be locked.
 
-    One that was taken on before, and not brought to an end, stays the same attempt.
+    One that was taken on before, and not brought to an end, stays the same attempt, with whom it
+    was begun.
     """
     payment = found.payment
     row = SubscriptionPaymentRow
-    anew = case((col(row.status) == "open", 1), else_=0)
+    is_new = col(row.status) == "open"
     claimed = session.exec(
         update(row)
         .where(
@@ -76,19 +77,41 @@ def claim(session: Session, found: Found, until: datetime) -> bool:
             col(row.next_attempt_at) == payment.next_attempt_at,
             col(row.status).in_(OPEN_PAYMENT),
         )
-        .values(status="charging", attempt=col(row.attempt) + anew, next_attempt_at=until)
+        .values(
+            status="charging",
+            attempt=col(row.attempt) + case((is_new, 1), else_=0),
+            charge_provider=case((is_new, provider), else_=col(row.charge_provider)),
+            charge_account=case((is_new, account), else_=col(row.charge_account)),
+            next_attempt_at=until,
+        )
     )
     assert isinstance(claimed, CursorResult)
     return claimed.rowcount == 1
 
 
-def keep_page(session: Session, found: Found, ref: str, url: str) -> bool:
+def keep_page(
+    session: Session,
+    found: Found,
+    provider: str,
+    account: str,
+    ref: str,
+    url: str,
+    poll_at: datetime,
+) -> bool:
     """Whether the page is the payment's new one; not if it was paid, claimed or given another."""
     payment, row = found.payment, SubscriptionPaymentRow
     kept = session.exec(
         update(row)
         .where(col(row.id) == payment.id, col(row.status) == "open", col(row.link) == payment.link)
-        .values(provider_ref=ref, redirect_url=url, link=payment.link + 1)
+        .values(
+            provider=provider,
+            provider_account=account,
+            provider_ref=ref,
+            redirect_url=url,
+            link=payment.link + 1,
+            next_poll_at=poll_at,
+            polls=0,
+        )
     )
     assert isinstance(kept, CursorResult)
     return kept.rowcount == 1

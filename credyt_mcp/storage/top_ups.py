@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import CursorResult
-from sqlmodel import Session, col, select, update
+from sqlmodel import Session, col, select
 
 from credyt_mcp.storage.payment_tables import TopUpRow
 from credyt_mcp.storage.tables import CustomerRow, TenantRow
@@ -38,23 +36,6 @@ def find(session: Session, public_id: str) -> Found | None:
     """For who only knows the payment: a payment page, a provider's event."""
     found = session.exec(_whole().where(TopUpRow.public_id == public_id)).first()
     return None if found is None else Found(*found)
-
-
-def to_poll(session: Session, now: datetime, limit: int) -> list[Found]:
-    """Open top-ups whose provider is to be asked by now."""
-    due = _whole().where(col(TopUpRow.next_poll_at) <= now).order_by(col(TopUpRow.next_poll_at))
-    return [Found(*row) for row in session.exec(due.limit(limit))]
-
-
-def claim_poll(session: Session, top_up: TopUpRow, again_at: datetime | None) -> bool:
-    """Take on the asking; it is due again then, or (None) never."""
-    claimed = session.exec(
-        update(TopUpRow)
-        .where(col(TopUpRow.id) == top_up.id, col(TopUpRow.next_poll_at) == top_up.next_poll_at)
-        .values(next_poll_at=again_at, polls=col(TopUpRow.polls) + 1)
-    )
-    assert isinstance(claimed, CursorResult)
-    return claimed.rowcount == 1
 
 
 def _whole() -> Any:

@@ -31,13 +31,14 @@ from pydantic import (
 from credyt_mcp.clock import Clock
 from credyt_mcp.domain.fields import not_bool
 from credyt_mcp.errors import Forbidden
-from credyt_mcp.payments.provider import PaymentProvider, Providers
+from credyt_mcp.payments.provider import PaymentProvider
 from credyt_mcp.settings import Settings
 from credyt_mcp.storage.clocks import TenantClocks
 from credyt_mcp.storage.database import Database
 from credyt_mcp.storage.lane import Lane
 from credyt_mcp.storage.published_prices import PublishedPrices
 from credyt_mcp.storage.vendors import KnownVendors
+from credyt_mcp.use_cases.payment_providers import PaymentProviders
 from credyt_mcp.use_cases.scopes import ALL_SCOPES, Scope, scope_of
 
 C = TypeVar("C")
@@ -71,7 +72,7 @@ class Billing:
     prices: PublishedPrices
     vendors: KnownVendors
     clocks: TenantClocks
-    providers: Providers
+    providers: PaymentProviders
     tenant: Tenant
     actor: str = LOCAL
     """Who acts, for the audit: the id of an API key, or `local` for the owner of the machine."""
@@ -87,13 +88,13 @@ class Billing:
 
     @property
     def payments(self) -> PaymentProvider:
-        """Who takes this tenant's payments."""
-        return self.providers.of(self.tenant.environment)
+        """Who takes this tenant's payments. Not for the event loop, as `PaymentProviders`."""
+        return self.providers.of(self.tenant)
 
-    def payments_of(self, provider: str) -> PaymentProvider:
-        """Who took a payment that was begun before. Raises NotFound for one that is not configured
-        any more."""
-        return self.providers.named(provider, self.tenant.environment)
+    def payments_of(self, provider: str, account: str) -> PaymentProvider:
+        """Who took a payment that was begun before, at that account of the provider. Raises
+        NotFound for one that is not configured any more."""
+        return self.providers.named(provider, account, self.tenant)
 
     def require(self, scope: Scope) -> None:
         """Raises Forbidden unless the caller's key has the scope."""

@@ -1,6 +1,6 @@
-"""Follows up payments without being told: looks into events, asks after top-ups that stay open, and
-fetches the events that never arrived. It has its own loop: a provider that does not answer keeps
-nothing else waiting."""
+"""Follows up payments without being told: looks into events, asks after payments that stay open,
+and fetches the events that never arrived. It has its own loop: a provider that does not answer
+keeps nothing else waiting, and one of its accounts no other."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import NoReturn
 
 import anyio
 
-from credyt_mcp.errors import NotFound, ProviderUnavailable
-from credyt_mcp.storage import top_ups
-from credyt_mcp.storage.top_ups import Found
+from credyt_mcp.errors import CredytError, NotFound, ProviderUnavailable
+from credyt_mcp.storage import open_payments
+from credyt_mcp.storage.open_payments import OpenPayment
 from credyt_mcp.use_cases.context import Billing
 from credyt_mcp.use_cases.provider_events import keep, look_into_events
 from credyt_mcp.use_cases.settling import settle_payment
@@ -42,57 +42,68 @@ async def keep_following_up(billing: Billing) -> NoReturn:
 
 async def follow_up(billing: Billing) -> int:
     """All that is due by now; answers how much was looked into."""
-    looked = await look_into_events(billing) if billing.providers.stripe is not None else 0
-    return looked + await ask_after_open(billing)
+    return await look_into_events(billing) + await ask_after_open(billing)
 
 
 async def ask_after_open(billing: Billing) -> int:
-    """Ask the provider of each open top-up that is due, less and less often; the first that finds
-    it away ends it."""
-    asked = 0
+    """Ask the provider of each open payment that is due, less and less often. An account of a
+    provider that is found away is not asked again in this round."""
+    asked, away = 0, set[str]()
     while True:
-        due = await anyio.to_thread.run_sync(_due, billing)
-        for found in due:
-            if not await anyio.to_thread.run_sync(_claim, billing, found):
+        due = await anyio.to_thread.run_sync(_due, billing, away)
+        for payment in due:
+            name, account = payment.row.public_id, payment.row.provider_account or ""
+            if account in away or not await anyio.to_thread.run_sync(_claim, billing, payment):
                 continue
             try:
-                await settle_payment(billing, found.top_up.public_id)
+                settled = await settle_payment(billing, name)
                 asked += 1
+                if settled is not None and settled[1] in ("failed", "expired"):
+                    await anyio.to_thread.run_sync(_leave, billing, payment)
             except ProviderUnavailable:
-                log.warning("top-up %s waits: no answer", found.top_up.public_id)
-                return asked
-            except NotFound:
-                log.warning("top-up %s: its provider does not know it", found.top_up.public_id)
+                log.warning("payment %s waits: no answer", name)
+                away.add(account)
+            except NotFound as error:
+                log.warning("payment %s: its provider does not know it: %s", name, error.detail)
             except Exception:
-                log.exception("top-up %s could not be settled", found.top_up.public_id)
+                log.exception("payment %s could not be settled", name)
         if len(due) < AT_ONCE:
             return asked
 
 
 async def fetch_undelivered(billing: Billing) -> int:
-    """Put events that the provider could not deliver into the inbox; answers how many were new."""
+    """Put events that providers could not deliver into the inbox; answers how many were new."""
     return await anyio.to_thread.run_sync(_fetch_undelivered, billing)
 
 
 def _fetch_undelivered(billing: Billing) -> int:
-    provider = billing.providers.stripe
-    if provider is None:
-        return 0
-    since = billing.clock.now() - UNDELIVERED_BACK
-    return sum(keep(billing, provider.name, event) for event in provider.undelivered(since))
+    since, new = billing.clock.now() - UNDELIVERED_BACK, 0
+    for row, provider in billing.providers.all_telling():
+        try:
+            for event in provider.undelivered(since):
+                new += keep(billing, provider.name, event, row)
+        except CredytError as error:
+            whose = row.public_id if row else "STRIPE_API_KEY"
+            log.warning("undelivered events of %s wait: %s", whose, error.detail)
+    return new
 
 
-def _due(billing: Billing) -> list[Found]:
+def _due(billing: Billing, away: set[str]) -> list[OpenPayment]:
     with billing.database.read() as session:
-        return top_ups.to_poll(session, billing.clock.now(), AT_ONCE)
+        return open_payments.to_poll(session, billing.clock.now(), AT_ONCE, away)
 
 
-def _claim(billing: Billing, found: Found) -> bool:
+def _leave(billing: Billing, payment: OpenPayment) -> None:
+    with billing.database.write() as session:
+        open_payments.leave(session, payment)
+
+
+def _claim(billing: Billing, payment: OpenPayment) -> bool:
     """One that is closed is not asked after again."""
-    row = found.top_up
+    row = payment.row
     wait = min(FIRST_POLL * 2 ** min(row.polls, 10), LAST_POLL)
     # One whose page was never made cannot be paid; only an event could still tell of it.
-    is_open = row.status in ("initiated", "pending") and (row.provider_ref or row.polls < 10)
+    is_open = payment.waits and (row.provider_ref or row.polls < 10)
     again = billing.clock.now() + wait if is_open else None
     with billing.database.write() as session:
-        return top_ups.claim_poll(session, row, again) and again is not None
+        return open_payments.claim_poll(session, payment, again) and again is not None

@@ -118,10 +118,13 @@ class PortalView(Result):
     usage: list[UsageLine]
     top_ups: list[TopUpLine]
     choices: list[Choice]
+    pays_at: list[str]
+    """Where the provider's payment pages are."""
 
 
 class PortalTopUp(Result):
     redirect_url: str
+    pays_at: list[str]
 
 
 async def view_portal(billing: Billing, command: ViewPortal) -> PortalView:
@@ -162,7 +165,8 @@ def top_up_in_portal(billing: Billing, command: TopUpInPortal) -> PortalTopUp:
             failure_url=page,
         ),
     )
-    return PortalTopUp(redirect_url=started.redirect_url)
+    pays_at = list(guest.billing.payments.page_origins)
+    return PortalTopUp(redirect_url=started.redirect_url, pays_at=pays_at)
 
 
 def _waiting(guest: Guest) -> str | None:
@@ -197,6 +201,7 @@ def _view(guest: Guest, subscriptions: Sequence[Subscription]) -> PortalView:
         usage=[_usage(row, own, names, units) for row, own in zip(recent, fees, strict=True)],
         top_ups=[_top_up(row, units[row.asset], billing.now()) for row in payments],
         choices=choices,
+        pays_at=list(guest.billing.payments.page_origins),
     )
 
 

@@ -7,6 +7,7 @@ lock, and a charge is taken on by one of them.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 
 import anyio
@@ -21,6 +22,7 @@ from credyt_mcp.use_cases.keys import as_tenant
 from credyt_mcp.use_cases.subscription_payments import collect
 
 AT_ONCE = 100
+ACCOUNTS_AT_ONCE = 8
 
 log = logging.getLogger(__name__)
 
@@ -28,14 +30,13 @@ log = logging.getLogger(__name__)
 async def renew_due(billing: Billing, tenant_id: int | None = None) -> int:
     """Of one tenant, or (None) of all, until nothing is due any more: a late server catches up
     period by period. Answers how much was done; one that fails keeps no other waiting."""
-    done = 0
+    done, away = 0, set[str]()
     while True:
         refs, payments = await anyio.to_thread.run_sync(_due, billing, tenant_id)
         booked = (billing.lane.submit(BringUpToDate(ref)) for ref in refs)
         answers = await asyncio.gather(*booked, return_exceptions=True)
         failures = [answer for answer in answers if isinstance(answer, BaseException)]
-        collected = [await _collect(billing, found) for found in payments]
-        progress = len(refs) - len(failures) + sum(collected)
+        progress = len(refs) - len(failures) + await _collect_all(billing, payments, away)
         done += progress
         if not progress:
             break
@@ -44,14 +45,40 @@ async def renew_due(billing: Billing, tenant_id: int | None = None) -> int:
     return done
 
 
-async def _collect(billing: Billing, found: Found) -> bool:
-    try:
-        return await collect(billing.as_tenant(as_tenant(found.tenant)), found)
-    except ProviderUnavailable:
-        log.warning("the provider does not answer; payment %s stays due", found.payment.public_id)
-    except Exception:
-        log.exception("payment %s failed and is tried again", found.payment.public_id)
-    return False
+async def _collect_all(billing: Billing, payments: list[Found], away: set[str]) -> int:
+    """Charge what is due; answers how much was done. Accounts at providers are asked beside one
+    another; one that does not answer becomes `away` and is not asked again: its payments stay
+    due."""
+    by_account: dict[str, list[Found]] = {}
+    for found in payments:
+        account = await anyio.to_thread.run_sync(_account, billing, found)
+        if account not in away:
+            by_account.setdefault(account, []).append(found)
+    limit = anyio.CapacityLimiter(ACCOUNTS_AT_ONCE)
+
+    async def at_one(account: str, due: list[Found]) -> int:
+        done = 0
+        async with limit:
+            for found in due:
+                name = found.payment.public_id
+                try:
+                    done += await collect(billing.as_tenant(as_tenant(found.tenant)), found)
+                except ProviderUnavailable:
+                    log.warning("the provider does not answer; payment %s stays due", name)
+                    away.add(account)
+                    break
+                except Exception:
+                    log.exception("payment %s failed and is tried again", name)
+        return done
+
+    return sum(await asyncio.gather(*itertools.starmap(at_one, by_account.items())))
+
+
+def _account(billing: Billing, found: Found) -> str:
+    """Who will be asked for the money, as far as that can be known without asking anybody."""
+    if found.payment.charge_account:
+        return found.payment.charge_account
+    return billing.providers.account_of(as_tenant(found.tenant))
 
 
 def _due(billing: Billing, tenant_id: int | None) -> tuple[list[CustomerRef], list[Found]]:

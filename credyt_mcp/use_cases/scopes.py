@@ -26,6 +26,7 @@ _OPENS: dict[Scope, tuple[str, ...]] = {
         "get_customer_stats",
         "get_event",
         "get_limit_changes",
+        "get_payment_settings",
         "get_product",
         "get_top_up",
         "get_transaction",
@@ -102,13 +103,19 @@ _OPENS: dict[Scope, tuple[str, ...]] = {
     ),
     # Who else gets in, and who is told what happens: a destination's secret is like a key.
     "admin": (
+        "connect_payment_account",
         "create_api_key",
         "create_connected_account",
         "create_webhook",
         "delete_webhook",
+        "disconnect_payment_account",
+        "get_payment_account",
         "get_webhook",
         "list_api_keys",
+        "list_payment_accounts",
         "revoke_api_key",
+        "update_payment_account",
+        "update_payment_settings",
         "update_webhook",
     ),
 }

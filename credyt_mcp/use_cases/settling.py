@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import anyio
 
+from credyt_mcp.payments.provider import PageRef
 from credyt_mcp.storage import subscription_payments as stored_payments
 from credyt_mcp.storage import top_ups as stored_top_ups
 from credyt_mcp.use_cases import subscription_payments, top_ups
@@ -13,25 +14,25 @@ from credyt_mcp.use_cases.keys import as_tenant
 
 
 async def settle_payment(
-    billing: Billing, key: str, checkout_id: str | None = None
+    billing: Billing, key: str, page: PageRef | None = None
 ) -> tuple[Tenant, str] | None:
     """Bring the payment to what its provider says now. Answers whose it is and how it stands, or
     None where there is no such payment.
 
-    `checkout_id` is the provider's page for it, for a payment that was cut short before it knew.
+    `page` is where it was paid, as an event has it, for a payment that does not know: it was cut
+    short, or given another page since. It counts at an account of the payment's tenant only.
     """
     payment_id = key.partition(":")[0]
     charged, top_up = await anyio.to_thread.run_sync(_found, billing, payment_id)
     if charged is not None:
         tenant = as_tenant(charged.tenant)
-        await subscription_payments.settle(billing.as_tenant(tenant), charged)
-        return tenant, "asked"
+        return tenant, await subscription_payments.settle(billing.as_tenant(tenant), charged, page)
     if top_up is None:
         return None
     row, customer, tenant_row = top_up
     tenant = as_tenant(tenant_row)
-    if row.provider_ref is None:
-        row.provider_ref = checkout_id
+    if row.provider_ref is None and page is not None and page.account in ("", row.provider_account):
+        row.provider_ref = page.id
     return tenant, await top_ups.settle(billing.as_tenant(tenant), row, customer)
 
 

@@ -19,6 +19,8 @@ from credyt_mcp.payments.provider import (
     ChargeRequest,
     ChargeSnapshot,
     CheckoutRequest,
+    PageRef,
+    PaymentProvider,
     PaymentSnapshot,
 )
 from credyt_mcp.storage import customers, subscription_payments
@@ -28,6 +30,8 @@ from credyt_mcp.use_cases.context import Billing
 
 CHARGE_LEASE = timedelta(minutes=5)
 """How long a charge that was begun is left alone before its outcome is asked for again."""
+FIRST_POLL = timedelta(minutes=2)
+"""How long a payment is left to the provider's own word before it is asked for."""
 
 log = logging.getLogger(__name__)
 
@@ -42,13 +46,21 @@ async def offer_pages(billing: Billing, customer: CustomerRow) -> None:
             log.warning("no page for payment %s: the provider does not answer", found.payment.id)
 
 
-async def settle(billing: Billing, found: Found) -> None:
-    """Book what the provider says of a payment's page, if it was paid."""
+async def settle(billing: Billing, found: Found, told: PageRef | None = None) -> str:
+    """Book what the provider says of a payment's page, or of an earlier one that an event `told`
+    of, if it was paid; answers what it says."""
+    if told is not None and told.id != found.payment.provider_ref:
+        before = await anyio.to_thread.run_sync(_earlier_page, billing, told)
+        if before.status == "succeeded":
+            await _book(billing, found, before, "succeeded")
+            await anyio.to_thread.run_sync(_close_page, billing, found)
+            return before.status
     if found.payment.provider_ref is None:
-        return
-    page = await anyio.to_thread.run_sync(billing.payments.fetch, found.payment.provider_ref)
+        return "initiated"
+    page = await anyio.to_thread.run_sync(_page, billing, found)
     if page.status == "succeeded":
         await _book(billing, found, page, "succeeded")
+    return page.status
 
 
 async def collect(billing: Billing, found: Found) -> bool:
@@ -87,20 +99,49 @@ async def collect_now(billing: Billing, payment_id: str) -> None:
 
 
 async def _offer_page(billing: Billing, found: Found) -> None:
-    ref = found.payment.provider_ref
-    if ref is not None:
-        page = await anyio.to_thread.run_sync(billing.payments.fetch, ref)
-        if page.status == "succeeded":
-            await _book(billing, found, page, "succeeded")
-        if page.status not in ("expired", "failed"):
-            return
-    await anyio.to_thread.run_sync(_new_page, billing, found)
+    page = await anyio.to_thread.run_sync(_page_to_keep, billing, found)
+    if page is not None and page.status == "succeeded":
+        await _book(billing, found, page, "succeeded")
+    if page is None or page.status in ("expired", "failed"):
+        await anyio.to_thread.run_sync(_new_page, billing, found)
+
+
+def _page_to_keep(billing: Billing, found: Found) -> PaymentSnapshot | None:
+    """The payment's page, which is closed if its provider takes no new payments any more. None
+    where there is none, or none that can be asked after."""
+    payment, now = found.payment, billing.payments
+    if payment.provider_ref is None:
+        return None
+    if (payment.provider, payment.provider_account) not in (
+        (now.name, now.account),
+        (now.name, ""),
+    ):
+        return _close_page(billing, found)
+    try:
+        return _page(billing, found)
+    except NotFound:
+        return None
+
+
+def _earlier_page(billing: Billing, told: PageRef) -> PaymentSnapshot:
+    return billing.payments_of(told.provider, told.account).fetch(told.id)
+
+
+def _page(billing: Billing, found: Found) -> PaymentSnapshot:
+    assert found.payment.provider_ref is not None
+    return _provider_of_page(billing, found).fetch(found.payment.provider_ref)
+
+
+def _provider_of_page(billing: Billing, found: Found) -> PaymentProvider:
+    payment = found.payment
+    return billing.payments_of(payment.provider or "", payment.provider_account or "")
 
 
 def _new_page(billing: Billing, found: Found) -> None:
-    _must_be_real(billing)
+    provider = _must_be_real(billing)
+    account = provider.account
     payment, details, now = found.payment, found.subscription.details or {}, billing.now()
-    page = billing.payments.create_checkout(
+    page = provider.create_checkout(
         CheckoutRequest(
             key=f"{payment.public_id}:{payment.link + 1}",
             tenant_id=payment.tenant_id,
@@ -116,7 +157,10 @@ def _new_page(billing: Billing, found: Found) -> None:
         )
     )
     with billing.database.write() as session:
-        subscription_payments.keep_page(session, found, page.id, page.url)
+        poll_at = billing.clock.now() + FIRST_POLL
+        subscription_payments.keep_page(
+            session, found, provider.name, account, page.id, page.url, poll_at
+        )
 
 
 def _return_url(billing: Billing, found: Found) -> str:
@@ -127,9 +171,11 @@ def _return_url(billing: Billing, found: Found) -> str:
 
 
 def _claim(billing: Billing, found: Found) -> Found | None:
+    provider, until = billing.payments, billing.now() + CHARGE_LEASE
+    account = provider.account
     with billing.database.write() as session:
         customers.find(session, found.customer.tenant_id, found.customer.public_id, lock=True)
-        if not subscription_payments.claim(session, found, billing.now() + CHARGE_LEASE):
+        if not subscription_payments.claim(session, found, until, provider.name, account):
             return None
         session.expire_all()
         return subscription_payments.get(session, found.payment.public_id)
@@ -139,15 +185,19 @@ def _close_page(billing: Billing, found: Found) -> PaymentSnapshot | None:
     """Make sure that nobody pays on the page any more; answers whether somebody has."""
     ref = found.payment.provider_ref
     try:
-        return billing.payments.close_checkout(ref) if ref is not None else None
-    except NotFound:  # a page of a provider that was configured before
+        return None if ref is None else _provider_of_page(billing, found).close_checkout(ref)
+    except NotFound as error:
+        log.warning("the page of payment %s is left: %s", found.payment.public_id, error.detail)
         return None
 
 
 def _charge(billing: Billing, found: Found) -> ChargeSnapshot:
-    _must_be_real(billing)
+    """At the account where this attempt was begun."""
     payment = found.payment
-    return billing.payments.charge(
+    provider = _must_be_real(billing)
+    if payment.charge_provider is not None:
+        provider = billing.payments_of(payment.charge_provider, payment.charge_account or "")
+    return provider.charge(
         ChargeRequest(
             key=f"{payment.public_id}:charge:{payment.attempt}",
             tenant_id=payment.tenant_id,
@@ -159,10 +209,13 @@ def _charge(billing: Billing, found: Found) -> ChargeSnapshot:
     )
 
 
-def _must_be_real(billing: Billing) -> None:
-    """Raises ProviderUnavailable where the sandbox would stand in for live payments."""
-    if billing.tenant.environment == "live" and billing.payments.name == "sandbox":
+def _must_be_real(billing: Billing) -> PaymentProvider:
+    """Who takes new payments. Raises ProviderUnavailable where the sandbox would stand in for live
+    ones."""
+    provider = billing.payments
+    if billing.tenant.environment == "live" and provider.name == "sandbox":
         raise ProviderUnavailable("live payments need a payment provider")
+    return provider
 
 
 async def _book(

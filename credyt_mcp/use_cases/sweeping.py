@@ -30,20 +30,29 @@ Find = Callable[[Session, datetime, int, int | None], list[CustomerRef]]
 
 async def sweep(billing: Billing) -> int:
     """Do what is due of all tenants; answers how much. A kind that fails keeps no other waiting."""
-    done = 0
-    for work in WORK:
-        try:
-            done += await work.run_due(billing, None)
-        except Exception:
-            log.exception("what is due of %s failed and is tried again", work.kind)
-    return done
+    return sum([await _do(billing, work) for work in WORK])
 
 
-async def keep_sweeping(billing: Billing) -> NoReturn:
-    """Sweep every few seconds, until cancelled."""
-    while True:
-        await sweep(billing)
-        await anyio.sleep(SWEEP_SECONDS)
+async def _do(billing: Billing, work: DueWork) -> int:
+    try:
+        return await work.run_due(billing, None)
+    except Exception:
+        log.exception("what is due of %s failed and is tried again", work.kind)
+        return 0
+
+
+async def keep_sweeping(billing: Billing) -> None:
+    """Sweep every few seconds, until cancelled; each kind by itself, since one may wait for a
+    payment provider."""
+
+    async def keep_doing(work: DueWork) -> NoReturn:
+        while True:
+            await _do(billing, work)
+            await anyio.sleep(SWEEP_SECONDS)
+
+    async with anyio.create_task_group() as group:
+        for work in WORK:
+            group.start_soon(keep_doing, work)
 
 
 async def _expire_holds(billing: Billing, tenant_id: int | None) -> int:

@@ -26,9 +26,10 @@ from credyt_mcp.errors import (
     UnknownReference,
 )
 from credyt_mcp.ids import new_id
-from credyt_mcp.payments.provider import CheckoutRequest
-from credyt_mcp.storage import assets, customers, top_ups
+from credyt_mcp.payments.provider import CheckoutRequest, PaymentProvider, PaymentSnapshot
+from credyt_mcp.storage import assets, customers, payment_accounts, top_ups
 from credyt_mcp.storage.payment_tables import TopUpRow
+from credyt_mcp.storage.provider_tables import PaymentSettingsRow
 from credyt_mcp.storage.tables import CustomerRow
 from credyt_mcp.use_cases.context import (
     Billing,
@@ -38,6 +39,7 @@ from credyt_mcp.use_cases.context import (
     PositiveAmount,
     Result,
 )
+from credyt_mcp.use_cases.payment_settings import check_amount
 from credyt_mcp.use_cases.return_urls import check_can_take_payments, check_return_url
 
 log = logging.getLogger(__name__)
@@ -144,7 +146,8 @@ def start_top_up(billing: Billing, command: StartTopUp) -> TopUpStarted:
 
 def start_checked(billing: Billing, asked: StartTopUp) -> TopUpStarted:
     """`start_top_up` for URLs that are known to be good, such as those of our own pages."""
-    row = _written_row(billing, asked)
+    provider = billing.payments
+    row, settings = _written_row(billing, asked, provider)
     request = CheckoutRequest(
         key=row.public_id,
         tenant_id=billing.tenant.id,
@@ -155,8 +158,10 @@ def start_checked(billing: Billing, asked: StartTopUp) -> TopUpStarted:
         failure_url=asked.failure_url or "",
         created_at=row.created_at,
         expires_at=row.expires_at,
+        automatic_tax=bool(settings.automatic_tax),
+        invoice=bool(settings.invoices),
     )
-    checkout = billing.payments.create_checkout(request)
+    checkout = provider.create_checkout(request)
     with billing.database.write() as session:
         top_ups.set_checkout(session, billing.tenant.id, row.public_id, checkout.id, checkout.url)
     return TopUpStarted(
@@ -221,8 +226,7 @@ async def settle(billing: Billing, row: TopUpRow, customer: CustomerRow) -> str:
     """
     if row.provider_ref is None:
         return row.status
-    provider = billing.payments_of(row.provider)
-    payment = await anyio.to_thread.run_sync(provider.fetch, row.provider_ref)
+    payment = await anyio.to_thread.run_sync(_asked, billing, row)
     if payment.status in ("initiated", row.status):
         return row.status
     paid = _known_currency(row.currency, "currency")
@@ -240,6 +244,11 @@ async def settle(billing: Billing, row: TopUpRow, customer: CustomerRow) -> str:
     return status
 
 
+def _asked(billing: Billing, row: TopUpRow) -> PaymentSnapshot:
+    assert row.provider_ref is not None
+    return billing.payments_of(row.provider, row.provider_account).fetch(row.provider_ref)
+
+
 def _found(billing: Billing, top_up_id: str) -> tuple[TopUpRow, CustomerRow]:
     with billing.database.read() as session:
         found = top_ups.get(session, billing.tenant.id, top_up_id)
@@ -248,12 +257,13 @@ def _found(billing: Billing, top_up_id: str) -> tuple[TopUpRow, CustomerRow]:
     return found
 
 
-def _written_row(billing: Billing, command: StartTopUp) -> TopUpRow:
+def _written_row(
+    billing: Billing, command: StartTopUp, provider: PaymentProvider
+) -> tuple[TopUpRow, PaymentSettingsRow]:
     check_can_take_payments(billing, "currency")
     paid = _known_currency(command.currency, "currency")
     units = to_units(command.amount, paid)
-    minor_amount(units, paid)
-    now = billing.now()
+    now, account = billing.now(), provider.account
     expires_at = command.credit_expires_at
     if expires_at is None and billing.settings.top_up_expiry_days is not None:
         expires_at = now + timedelta(days=billing.settings.top_up_expiry_days)
@@ -261,6 +271,8 @@ def _written_row(billing: Billing, command: StartTopUp) -> TopUpRow:
         raise InvalidRequest("credit_expires_at", "must be in the future")
     target = command.destination or Destination(asset=paid.code)
     with billing.database.write() as session:
+        settings = payment_accounts.settings(session, billing.tenant.id)
+        check_amount(provider, settings, units, paid)
         customer = customers.find(session, billing.tenant.id, command.customer_id)
         if customer is None:
             raise UnknownReference("customer_id", f"there is no customer '{command.customer_id}'")
@@ -291,7 +303,8 @@ def _written_row(billing: Billing, command: StartTopUp) -> TopUpRow:
             asset=destination.code,
             exchange_rate=rate,
             details={"description": command.description, "metadata": command.metadata},
-            provider=billing.payments.name,
+            provider=provider.name,
+            provider_account=account,
             credit_expires_at=expires_at,
             created_at=now,
             expires_at=now + timedelta(minutes=billing.settings.checkout_minutes),
@@ -300,7 +313,7 @@ def _written_row(billing: Billing, command: StartTopUp) -> TopUpRow:
         # Refuse now what could not be credited later.
         _converted(row, destination)
         session.add(row)
-    return row
+    return row, settings
 
 
 def _credited(billing: Billing, row: TopUpRow) -> tuple[Asset, int]:

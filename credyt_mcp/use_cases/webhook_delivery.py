@@ -121,7 +121,7 @@ class Courier:
             id=notice.public_id,
             body=exact_json.dumps(body),
             url=destination.url,
-            secret=destination.secret,
+            secret=self._billing.providers.vault.open(destination.secret),
             allow_private=private_allowed(self._billing.settings, tenant.environment),
         )
         answer = await self._sender.send(client, message, self._billing.clock.now())

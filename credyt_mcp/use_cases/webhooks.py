@@ -121,6 +121,7 @@ def create_webhook(billing: Billing, command: CreateWebhook) -> WebhookCreated:
     WrongState when there are too many destinations."""
     _check_url(billing, command.url)
     now = billing.clock.now()
+    secret = f"whsec_{base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode()}"
     row = WebhookDestinationRow(
         tenant_id=billing.tenant.id,
         public_id=new_id("whd"),
@@ -128,7 +129,7 @@ def create_webhook(billing: Billing, command: CreateWebhook) -> WebhookCreated:
         topics=command.topics,
         connect=int(command.connect),
         enabled=1,
-        secret=f"whsec_{base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode()}",
+        secret=billing.providers.vault.seal_if_possible(secret),
         created_at=now,
         updated_at=now,
     )
@@ -139,7 +140,7 @@ def create_webhook(billing: Billing, command: CreateWebhook) -> WebhookCreated:
                 hint="Delete one that is not needed, or change its URL.",
             )
         session.add(row)
-    return WebhookCreated(id=row.public_id, secret=row.secret, created_at=now)
+    return WebhookCreated(id=row.public_id, secret=secret, created_at=now)
 
 
 def list_webhooks(billing: Billing, command: ListWebhooks) -> WebhookList:
@@ -156,7 +157,7 @@ def get_webhook(billing: Billing, command: GetWebhook) -> Webhook:
     """A destination with its secret."""
     with billing.database.read() as session:
         row = destination_of(session, billing, command.webhook_id)
-        return Webhook(**_shown(row), secret=row.secret)
+        return Webhook(**_shown(row), secret=billing.providers.vault.open(row.secret))
 
 
 def update_webhook(billing: Billing, command: UpdateWebhook) -> Webhook:
@@ -178,7 +179,7 @@ def update_webhook(billing: Billing, command: UpdateWebhook) -> Webhook:
             row.enabled = 0
             deliveries.park(session, row.id)
         row.updated_at = now
-        return Webhook(**_shown(row), secret=row.secret)
+        return Webhook(**_shown(row), secret=billing.providers.vault.open(row.secret))
 
 
 def delete_webhook(billing: Billing, command: GetWebhook) -> None:

@@ -9,10 +9,21 @@ from typing import Any
 
 import httpx
 import pytest
+from pydantic import SecretStr
 
 from credyt_mcp.entrypoints.rest.examples import BODIES
+from credyt_mcp.settings import Settings
+from credyt_mcp.storage.sealing import new_key
 from tests.example_story import Story
+from tests.stripe.conftest import fake_stripe_url as fake_stripe_url
 from tests.test_parity import NOT_OVER_REST, every_use_case
+
+
+@pytest.fixture
+def settings(settings: Settings, fake_stripe_url: str) -> Settings:
+    """With a Stripe to connect, and a key to seal its keys with."""
+    stripe = {"stripe_api_base": fake_stripe_url, "secrets_key": SecretStr(new_key())}
+    return settings.model_copy(update=stripe)
 
 
 @pytest.fixture

@@ -33,7 +33,7 @@ class Handler(BaseHTTPRequestHandler):
     def _answer(self, method: str) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
         url = urlsplit(self.path)
-        account = ACCOUNTS[self.headers.get("Authorization", "").removeprefix("Bearer ")]
+        account = ACCOUNTS[self._account_id()]
         with LOCK:
             if url.path.startswith("/_control/"):
                 return self._send(200, control(account, url.path, nested(body or url.query)))
@@ -45,11 +45,29 @@ class Handler(BaseHTTPRequestHandler):
                 kind = "api_error" if fault == "500" else "rate_limit_error"
                 return self._send(int(fault), {"error": {"type": kind, "message": "fault"}})
             form = nested(body or url.query)
+            if self._refused(method, url.path):
+                said = {"type": "invalid_request_error", "message": "not allowed"}
+                return self._send(403, {"error": said})
+            if (method, url.path) == ("GET", "/v1/account"):
+                return self._send(200, {"id": self._account_id(), "object": "account"})
             status, answer = self._once(account, method, url.path, form)
             if fault == "drop_after":
                 self.close_connection = True
                 return None
             return self._send(status, answer)
+
+    def _account_id(self) -> str:
+        """The connected account that is named, else the key's own: what follows `_test_` up to a
+        further `_`, so that one account can have several keys. One with `mute` in it may not ask
+        whose it is, and `acct_other…` has not let anybody in."""
+        connected = self.headers.get("Stripe-Account")
+        key = self.headers.get("Authorization", "").removeprefix("Bearer ")
+        return connected or f"acct_{key.rpartition('_test_')[2].partition('_')[0]}"
+
+    def _refused(self, method: str, path: str) -> bool:
+        key, connected = self.headers.get("Authorization", ""), self.headers.get("Stripe-Account")
+        asks_whose = (method, path) == ("GET", "/v1/account")
+        return (asks_whose and "mute" in key) or (connected or "").startswith("acct_other")
 
     def _once(self, account: Account, method: str, path: str, form: Any) -> tuple[int, Any]:
         """Idempotency as documented: the first answer again, also an error; 400 on other

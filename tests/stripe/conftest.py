@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
+import stripe
 
 from credyt_mcp.clock import FrozenClock, SystemClock
 from credyt_mcp.settings import Settings
@@ -30,6 +31,15 @@ class FakeStripe:
     def pay(self, url: str, method: str = "pm_card_visa") -> httpx.Response:
         page = url.rpartition("/")[2]
         return self._web.post(f"/v1/payment_pages/{page}/confirm", data={"payment_method": method})
+
+    def expire(self, url: str) -> None:
+        page = url.rpartition("/")[2]
+        self._web.post(f"/v1/checkout/sessions/{page}/expire").raise_for_status()
+
+    def signed(self, body: str, secret: str = SECRET) -> dict[str, str]:
+        """A delivery of a body that the fake did not make."""
+        header = stripe.WebhookSignature.generate_signature_header(body, secret)
+        return {"body": body, "signature": header}
 
     def finish_debit(self, url: str, outcome: str) -> None:
         self._control("debit", session=url.rpartition("/")[2], outcome=outcome)

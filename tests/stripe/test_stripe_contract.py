@@ -15,6 +15,7 @@ from credyt_mcp.errors import Misconfigured, NotFound, ProviderUnavailable, Webh
 from credyt_mcp.ids import new_id
 from credyt_mcp.payments.provider import ChargeRequest, CheckoutRequest
 from credyt_mcp.payments.stripe import StripeProvider
+from credyt_mcp.payments.stripe_access import StripeAccess
 from credyt_mcp.settings import Settings
 from tests.stripe.conftest import SECRET, FakeStripe
 
@@ -36,7 +37,8 @@ class Memory:
 
 def provider_of(key: str, base: str | None, secrets: tuple[str, ...] = (SECRET,)) -> StripeProvider:
     done = "https://app.example/done"
-    return StripeProvider(key, secrets, Memory(), SystemClock(), done_url=done, api_base=base)
+    memory, access = Memory(), StripeAccess(key, secrets)
+    return StripeProvider(access, lambda _: memory, SystemClock(), done_url=done, api_base=base)
 
 
 @pytest.fixture
@@ -149,7 +151,7 @@ def test_a_delivery_without_a_secret_is_refused_loudly(fake: FakeStripe) -> None
 def test_a_test_event_is_refused_by_a_live_key(provider: StripeProvider, fake: FakeStripe) -> None:
     fake.pay(provider.create_checkout(a_request()).url)
     [told, *_] = fake.deliveries()
-    live = provider_of("sk_live_canary", fake.base)
+    live = provider_of("sk_live_canary", None)
     with pytest.raises(WebhookRefused, match="mode"):
         live.read_webhook(told["body"].encode(), told["signature"])
 

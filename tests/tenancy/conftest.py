@@ -10,13 +10,16 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import FastAPI
+from pydantic import SecretStr
 
 from credyt_mcp.app import System
 from credyt_mcp.clock import FrozenClock
 from credyt_mcp.entrypoints.http import http_app
 from credyt_mcp.settings import Settings
+from credyt_mcp.storage.sealing import new_key
 from credyt_mcp.use_cases.keys import create_key
 from tests.conftest import API_KEY
+from tests.stripe.conftest import fake_stripe_url as fake_stripe_url
 from tests.tenancy.world import World
 
 Account = Callable[[str], Awaitable[World]]
@@ -34,9 +37,10 @@ class Server:
 
 
 @pytest.fixture
-def settings(settings: Settings) -> Settings:
-    """Live accounts lead customers back to listed hosts only."""
-    return settings.model_copy(update={"return_url_hosts": "app.example"})
+def settings(settings: Settings, fake_stripe_url: str) -> Settings:
+    """Live accounts lead customers back to listed hosts only. Test accounts may have a Stripe."""
+    stripe = {"stripe_api_base": fake_stripe_url, "secrets_key": SecretStr(new_key())}
+    return settings.model_copy(update={"return_url_hosts": "app.example", **stripe})
 
 
 @pytest.fixture

@@ -75,6 +75,9 @@ BODIES: dict[str, Any] = {
     "POST /webhooks/test/{topic}/{connected_account_id}": {},
     "POST /webhooks/{webhook_id}/test/{topic}": {},
     "POST /webhooks/{webhook_id}/test/{topic}/{connected_account_id}": {},
+    "POST /payment-accounts": {"secret_key": "sk_test_intruder"},
+    "PATCH /payment-accounts/{payment_account_id}": {"webhook_secrets": ["whsec_intruder"]},
+    "PATCH /payment-settings": {"invoices": True},
     "POST /wallets": {"external_id": "another", "products": ["{product_id}"]},
 }
 """The smallest valid body of each route that takes one."""

@@ -83,6 +83,7 @@ async def fill(world: World) -> World:
         "key_id": [],
         "webhook_id": [hook["id"]],
         "destination_id": [hook["id"]],
+        "payment_account_id": ["pya_none"],
         "webhook_event_id": [notice["id"] for notice in notices["items"]],
         "topic": ["balance.low"],
         "connected_account_id": ["acc_none"],
@@ -99,6 +100,11 @@ async def fill(world: World) -> World:
     if world.name != "live":  # no real payments here
         top_up = {"customer_id": "jane", "amount": 5, "currency": "USD", "description": mark}
         world.values["top_up_id"] = [(await world.make("/top-ups", {**top_up, **RETURN}))["id"]]
+    if world.name != "live":
+        stripe = {"secret_key": f"sk_test_{mark}", "webhook_secrets": [f"whsec_{mark}"]}
+        account = await world.make("/payment-accounts", stripe)
+        world.values["payment_account_id"] = [account["id"]]
+    await world.make("/payment-settings", {"return_url_hosts": ["app.example"]}, "PATCH")
     if world.name in ("platform", "live"):
         connected = await world.make("/accounts", {"name": f"Acme {mark}", "external_id": "acme"})
         key = await world.make("/keys", {"name": f"Key {mark}"})

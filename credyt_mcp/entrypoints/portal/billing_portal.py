@@ -10,7 +10,7 @@ from fastapi import APIRouter, Cookie, Form, Request, Response
 from fastapi.responses import RedirectResponse
 from pydantic import ValidationError
 
-from credyt_mcp.entrypoints.portal.pages import on_page_error, page
+from credyt_mcp.entrypoints.portal.pages import on_page_error, origin, page
 from credyt_mcp.entrypoints.validation import invalid_request
 from credyt_mcp.errors import CredytError, Forbidden, InvalidRequest, LinkExpired
 from credyt_mcp.ids import secret_hash
@@ -78,6 +78,9 @@ async def top_up(
         return await _left(request, error)
     except CredytError as error:
         return await on_page_error(request, error)
+    if origin(started.redirect_url) not in started.pays_at:
+        # A page on a host of one's own, such as Stripe offers: the form may not lead there itself.
+        return page("continue.html", redirect_url=started.redirect_url)
     return RedirectResponse(started.redirect_url, 303)
 
 
@@ -93,8 +96,8 @@ async def _shown(
     return page(
         "portal.html",
         refused.status if refused else 200,
-        # The provider's payment page may be on any host, and the top-up form is redirected there.
-        leads_to="https:",
+        # The top-up form is redirected to the provider's payment page.
+        leads_to=portal.pays_at,
         portal=portal,
         csrf=_csrf(key),
         refused=refused.detail if refused else None,

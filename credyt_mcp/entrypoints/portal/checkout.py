@@ -51,6 +51,6 @@ async def _shown(
     return page(
         "checkout.html",
         402 if checkout.declined else 200,
-        leads_to=checkout.return_url,
+        leads_to=[checkout.return_url or ""],
         checkout=checkout,
     )

@@ -3,6 +3,7 @@ decisions."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -31,8 +32,10 @@ _environment = Environment(
 )
 
 
-def page(template: str, status: int = 200, *, leads_to: str = "", **values: Any) -> Response:
-    """A page; `leads_to` is a URL, or a scheme, that its form may send the browser on to."""
+def page(
+    template: str, status: int = 200, *, leads_to: Sequence[str] = (), **values: Any
+) -> Response:
+    """A page; `leads_to` are URLs to whose hosts its form may send the browser on."""
     html = _environment.get_template(template).render(**values)
     return HTMLResponse(html, status, _headers(leads_to))
 
@@ -48,11 +51,14 @@ async def on_page_error(_: Request, error: Exception) -> Response:
     return page("error.html", error.status, title=error.title, detail=error.detail, hint=error.hint)
 
 
-def _headers(leads_to: str) -> dict[str, str]:
-    target = urlsplit(leads_to)
-    onward = f" {target.scheme}:" if target.scheme else ""
-    if target.netloc:
-        onward += f"//{target.netloc}"
+def origin(url: str) -> str:
+    """Scheme and host of a URL, or nothing."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}" if parts.netloc else ""
+
+
+def _headers(leads_to: Sequence[str]) -> dict[str, str]:
+    onward = "".join(f" {origin(url)}" for url in leads_to if origin(url))
     policy = (
         "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; "
         f"frame-ancestors 'none'; form-action 'self'{onward}"

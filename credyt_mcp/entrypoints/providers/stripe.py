@@ -29,6 +29,16 @@ async def done() -> Response:
 
 @router.post("/providers/stripe/webhook")
 async def receive(request: Request) -> Response:
+    return await _received(request, None)
+
+
+@router.post("/providers/stripe/webhook/{endpoint}")
+async def receive_at(request: Request, endpoint: str) -> Response:
+    """A payment account's own endpoint, with secrets of its own."""
+    return await _received(request, endpoint)
+
+
+async def _received(request: Request, endpoint: str | None) -> Response:
     billing: Billing = request.app.state.billing
     body = bytearray()
     async for chunk in request.stream():
@@ -36,7 +46,9 @@ async def receive(request: Request) -> Response:
         if len(body) > BODY_MAX:
             raise TooLarge("an event of Stripe is smaller than this")
     delivery = ReceiveProviderEvent(
-        body=bytes(body), signature=request.headers.get("stripe-signature")
+        body=bytes(body),
+        signature=request.headers.get("stripe-signature"),
+        endpoint=endpoint,
     )
     received = await perform(billing, provider_events.receive_provider_event, delivery)
     return json_response(received)

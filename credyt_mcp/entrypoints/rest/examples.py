@@ -59,6 +59,7 @@ PATH_MEANINGS = {
     "top_up_id": "top-up id",
     "vendor_id": "vendor id, or your external id",
     "connected_account_id": "connected account's id",
+    "payment_account_id": "payment account's id",
     "key_id": "API key's id, which is not the key",
     "webhook_id": "destination's id",
     "webhook_event_id": "id of the event that was sent",
@@ -193,4 +194,16 @@ BODIES: dict[str, dict[str, Any]] = {
     "create_portal_session": {"customer_id": "u_18991", **APP},
     "update_subscription": {"status": "inactive"},
     "advance_clock": {"advance_by": "P1D"},
+    "update_payment_settings": {
+        "return_url_hosts": ["app.example"],
+        "top_up_limits": {"USD": {"min": 5, "max": 500}},
+        "invoices": True,
+    },
+    "connect_payment_account": {
+        "secret_key": "rk_test_51NffrFeUfNV2HibExample",
+        "webhook_secrets": ["whsec_3fa85f6457174562b3fc2c963f66afa6"],
+    },
+    "update_payment_account": {
+        "webhook_secrets": ["whsec_3fa85f6457174562b3fc2c963f66afa6", "whsec_7b1c2f0e9d5a4b57"]
+    },
 }
