@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, StrictBool
 
-from credyt_mcp.domain.assets import currency, minor_amount
+from credyt_mcp.domain.assets import currency, minor_amount, plain
 from credyt_mcp.domain.money import Asset, from_units, to_units
 from credyt_mcp.errors import AmountOutOfRange
 from credyt_mcp.payments.provider import PaymentProvider
@@ -132,24 +132,32 @@ def check_amount(
 ) -> None:
     """Raises AmountOutOfRange, naming the limits, and as the provider's `check_amount` does."""
     minor = minor_amount(units, paid)
-    own = (settings.limits or {}).get(paid.code, {})
-    least, most = (_major(limit, paid) for limit in provider.limits(paid.code))
-    least = max(least or Decimal(0), own.get("min", Decimal(0)))
-    highest = [limit for limit in (most, own.get("max")) if limit is not None]
+    least, most = _limits(provider, settings, paid)
     amount = from_units(units, paid)
-    if amount < least or (highest and amount > min(highest)):
-        upto = f" and {min(highest):f}" if highest else " or more"
-        between = "between " if highest else ""
+    if amount < least or (most is not None and amount > most):
+        said = f"{least:f} or more" if most is None else f"between {least:f} and {most:f}"
         raise AmountOutOfRange(
             "amount",
-            f"a payment in {paid.code} must be {between}{least:f}{upto}",
+            f"a payment in {paid.code} must be {said}",
             hint="Use an amount within them; PATCH /payment-settings changes the account's own.",
         )
     provider.check_amount(minor, paid.code)
 
 
-def _major(minor: int | None, paid: Asset) -> Decimal | None:
-    return None if minor is None else from_units(minor, paid._replace(scale=paid.precision))
+def _limits(
+    provider: PaymentProvider, settings: PaymentSettingsRow, paid: Asset
+) -> tuple[Decimal, Decimal | None]:
+    """The narrower of what the provider takes and what the account allows, in major units."""
+    minor, own = paid._replace(scale=paid.precision), (settings.limits or {}).get(paid.code, {})
+    least, most = provider.limits(paid.code)
+    lower, upper = [from_units(least, minor)], []
+    if most is not None:
+        upper.append(from_units(most, minor))
+    if "min" in own:
+        lower.append(Decimal(own["min"]))
+    if "max" in own:
+        upper.append(Decimal(own["max"]))
+    return plain(max(lower)), plain(min(upper)) if upper else None
 
 
 def _plain(row: PaymentSettingsRow) -> dict[str, Any]:

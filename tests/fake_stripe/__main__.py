@@ -34,6 +34,7 @@ class Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
         url = urlsplit(self.path)
         account = ACCOUNTS[self._account_id()]
+        account.connected = self.headers.get("Stripe-Account") or account.connected
         with LOCK:
             if url.path.startswith("/_control/"):
                 return self._send(200, control(account, url.path, nested(body or url.query)))
@@ -142,6 +143,11 @@ def control(account: Account, path: str, form: dict[str, Any]) -> Any:
         return {}
     if path == "/_control/debit":
         return account.finish_debit(account.get(form["session"]), form["outcome"])
+    if path == "/_control/objects":
+        return list(account.objects.values())
+    if path == "/_control/change":
+        account.get(form.pop("session")).update(form)
+        return {}
     if path == "/_control/requests":
         return account.requests
     thin = form.get("thin") == "1"
@@ -158,7 +164,7 @@ def thinned(event: dict[str, Any]) -> dict[str, Any]:
         "object": "v2.core.event",
         "type": f"v1.{event['type']}",
         "related_object": related,
-        "context": None,
+        "context": event.get("account"),
     }
 
 

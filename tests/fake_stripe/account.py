@@ -23,6 +23,8 @@ class Refused(Exception):
 
 class Account:
     def __init__(self) -> None:
+        self.connected: str | None = None
+        """Its id, where a platform acts for it: then its events name it."""
         self.objects: dict[str, dict[str, Any]] = {}
         self.events: list[dict[str, Any]] = []
         self.answers: dict[str, tuple[Any, int, Any]] = {}
@@ -47,8 +49,10 @@ class Account:
         return made
 
     def tell(self, kind: str, about: dict[str, Any]) -> None:
+        of = {"account": self.connected} if self.connected else {}
         self.events.append(
             {
+                **of,
                 "id": f"evt_{next(self._numbers)}",
                 "object": "event",
                 "type": kind,
@@ -70,6 +74,7 @@ class Account:
         ends = int(form.get("expires_at", now + 86400))
         if not now + 1790 <= ends <= now + 86410:
             raise Refused(400, "invalid_request_error", "parameter_invalid_integer")
+        taxed = form.get("automatic_tax", {}).get("enabled") == "true"
         session = self.make(
             "checkout.session",
             "cs_test",
@@ -77,7 +82,8 @@ class Account:
             payment_status="unpaid",
             mode=form["mode"],
             amount_subtotal=amount,
-            amount_total=amount,
+            amount_total=amount * 6 // 5 if taxed else amount,
+            invoice_creation=form.get("invoice_creation"),
             currency=price["currency"],
             client_reference_id=form.get("client_reference_id"),
             metadata=form.get("metadata", {}),
@@ -115,6 +121,7 @@ class Account:
             metadata=session["_intent"].get("metadata", {}),
             customer=session["customer"],
             last_payment_error=None,
+            application_fee_amount=session["_intent"].get("application_fee_amount"),
         )
         if session["_intent"].get("setup_future_usage") and session["customer"]:
             self.make("payment_method", method, type="card", customer=session["customer"])

@@ -23,14 +23,35 @@ HOOK = "/providers/stripe/webhook"
 class FakeStripe:
     """The person at the page and the operator of the fake, for one account there."""
 
-    def __init__(self, base: str) -> None:
+    def __init__(self, base: str, key: str | None = None, connected: str | None = None) -> None:
+        """`connected` is an account that the key may act for."""
         self.base = base
-        self.key = f"sk_test_canary{secrets.token_hex(8)}"
-        self._web = httpx.Client(base_url=base, headers={"Authorization": f"Bearer {self.key}"})
+        self.key = key or f"sk_test_canary{secrets.token_hex(8)}"
+        headers = {"Authorization": f"Bearer {self.key}"}
+        if connected is not None:
+            headers["Stripe-Account"] = connected
+        self._web = httpx.Client(base_url=base, headers=headers)
 
     def pay(self, url: str, method: str = "pm_card_visa") -> httpx.Response:
         page = url.rpartition("/")[2]
         return self._web.post(f"/v1/payment_pages/{page}/confirm", data={"payment_method": method})
+
+    def page_for(self, reference: str, amount: int) -> str:
+        """A payment page that somebody else makes in this account."""
+        price = {"currency": "usd", "unit_amount": amount, "product_data][name": "x"}
+        form = {f"line_items[0][price_data][{name}]": value for name, value in price.items()}
+        form |= {"line_items[0][quantity]": 1, "mode": "payment", "success_url": self.base}
+        form["client_reference_id"] = reference
+        answer = self._web.post("/v1/checkout/sessions", data=form)
+        answer.raise_for_status()
+        return str(answer.json()["url"])
+
+    def objects(self, kind: str) -> list[dict[str, Any]]:
+        return [one for one in self._control("objects") if one["object"] == kind]
+
+    def change(self, url: str, **fields: Any) -> None:
+        """What the payment page at that address says from now on."""
+        self._control("change", session=url.rpartition("/")[2], **fields)
 
     def expire(self, url: str) -> None:
         page = url.rpartition("/")[2]

@@ -13,7 +13,7 @@ from fastapi import FastAPI
 from pydantic import SecretStr
 
 from credyt_mcp.app import System
-from credyt_mcp.clock import FrozenClock
+from credyt_mcp.clock import FrozenClock, SystemClock
 from credyt_mcp.entrypoints.http import http_app
 from credyt_mcp.settings import Settings
 from credyt_mcp.storage.sealing import new_key
@@ -41,6 +41,12 @@ def settings(settings: Settings, fake_stripe_url: str) -> Settings:
     """Live accounts lead customers back to listed hosts only. Test accounts may have a Stripe."""
     stripe = {"stripe_api_base": fake_stripe_url, "secrets_key": SecretStr(new_key())}
     return settings.model_copy(update={"return_url_hosts": "app.example", **stripe})
+
+
+@pytest.fixture
+def clock() -> FrozenClock:
+    """Stripe compares the ends of its pages with real time."""
+    return FrozenClock(SystemClock().now())
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from sqlmodel import SQLModel, select
 
 from credyt_mcp.app import System
 from credyt_mcp.storage.database import Database
+from credyt_mcp.storage.provider_tables import PaymentAccountRow
 from credyt_mcp.storage.tables import ApiKeyRow
 from credyt_mcp.use_cases.context import perform
 from credyt_mcp.use_cases.ledger import VerifyLedger, verify_ledger
@@ -59,8 +60,9 @@ def rows_read(tenant_id: int) -> Iterator[set[str]]:
     seen: set[str] = set()
 
     def note(row: Any, _: Any) -> None:
-        # The key that asks may be the platform's own.
-        if getattr(row, "tenant_id", None) == tenant_id and not isinstance(row, ApiKeyRow):
+        # The key that asks may be the platform's own, and so may the Stripe that takes payments.
+        of_platform = isinstance(row, ApiKeyRow | PaymentAccountRow)
+        if getattr(row, "tenant_id", None) == tenant_id and not of_platform:
             seen.add(type(row).__name__)
 
     event.listen(Mapper, "load", note)

@@ -11,7 +11,12 @@ from tests.tenancy.world import World, fill
 from tests.test_docs import ROOT, row_of
 from tests.test_parity import every_use_case
 
-NOT_READ = {"GET /webhooks/{webhook_id}": "admin", "GET /keys": "admin"}
+NOT_READ = {
+    "GET /webhooks/{webhook_id}": "admin",
+    "GET /keys": "admin",
+    "GET /payment-accounts": "admin",
+    "GET /payment-accounts/{payment_account_id}": "admin",
+}
 """Reading routes that `read` does not open."""
 
 

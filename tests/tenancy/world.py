@@ -97,19 +97,7 @@ async def fill(world: World) -> World:
         "category": [f"category {mark}"],
         **_calls(mark),
     }
-    if world.name != "live":  # no real payments here
-        top_up = {"customer_id": "jane", "amount": 5, "currency": "USD", "description": mark}
-        world.values["top_up_id"] = [(await world.make("/top-ups", {**top_up, **RETURN}))["id"]]
-    if world.name != "live":
-        stripe = {"secret_key": f"sk_test_{mark}", "webhook_secrets": [f"whsec_{mark}"]}
-        account = await world.make("/payment-accounts", stripe)
-        world.values["payment_account_id"] = [account["id"]]
-    await world.make("/payment-settings", {"return_url_hosts": ["app.example"]}, "PATCH")
-    if world.name in ("platform", "live"):
-        connected = await world.make("/accounts", {"name": f"Acme {mark}", "external_id": "acme"})
-        key = await world.make("/keys", {"name": f"Key {mark}"})
-        world.values["connected_account_id"] = [connected["id"], "acme"]
-        world.values["key_id"] = [key["id"]]
+    await _only_some(world)
     return world
 
 
@@ -121,6 +109,28 @@ def _calls(mark: str) -> dict[str, list[str]]:
         "model": ["own-model"],
         "valid_from": ["2026-01-01T00:00:00Z"],
     }
+
+
+async def _only_some(world: World) -> None:
+    """What only some accounts can have."""
+    mark = world.marker
+    if world.name != "live":  # no real payments here
+        top_up = {"customer_id": "jane", "amount": 5, "currency": "USD", "description": mark}
+        world.values["top_up_id"] = [(await world.make("/top-ups", {**top_up, **RETURN}))["id"]]
+        await _stripe(world)
+    await world.make("/payment-settings", {"return_url_hosts": ["app.example"]}, "PATCH")
+    if world.name in ("platform", "live"):
+        connected = await world.make("/accounts", {"name": f"Acme {mark}", "external_id": "acme"})
+        key = await world.make("/keys", {"name": f"Key {mark}"})
+        world.values["connected_account_id"] = [connected["id"], "acme"]
+        world.values["key_id"] = [key["id"]]
+
+
+async def _stripe(world: World) -> None:
+    mark = world.marker
+    stripe = {"secret_key": f"sk_test_{mark}", "webhook_secrets": [f"whsec_{mark}"]}
+    account = await world.make("/payment-accounts", stripe)
+    world.values["payment_account_id"] = [account["id"]]
 
 
 async def _product(world: World) -> Any:
