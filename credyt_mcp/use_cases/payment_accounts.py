@@ -139,7 +139,7 @@ def connect_payment_account(billing: Billing, command: ConnectPaymentAccount) ->
         raise InvalidRequest("application_fee_percent", "is for connected accounts")
     account = _account_of(billing, key, connected)
     now, tenant = billing.clock.now(), billing.tenant
-    with billing.database.write() as session:
+    with billing.database.write(alone=True) as session:
         row = payment_accounts.of_account(session, tenant.id, PROVIDER, account)
         if row is None:
             row = PaymentAccountRow(
@@ -179,7 +179,7 @@ def get_payment_account(billing: Billing, command: GetPaymentAccount) -> Payment
 
 def update_payment_account(billing: Billing, command: UpdatePaymentAccount) -> PaymentAccount:
     """Raises NotFound, InvalidRequest."""
-    with billing.database.write() as session:
+    with billing.database.write(alone=True) as session:
         row = _found(session, billing, command.payment_account_id)
         before = _audited(row)
         if command.webhook_secrets is not None:
@@ -201,7 +201,7 @@ def disconnect_payment_account(billing: Billing, command: GetPaymentAccount) -> 
     Raises NotFound, WrongState while payments that were begun with it are open: they could not be
     asked after any more.
     """
-    with billing.database.write() as session:
+    with billing.database.write(alone=True) as session:
         row = _found(session, billing, command.payment_account_id)
         waiting = payment_accounts.open_payments(session, row)
         if waiting:

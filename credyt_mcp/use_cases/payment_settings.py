@@ -97,7 +97,7 @@ def get_payment_settings(billing: Billing, command: GetPaymentSettings) -> Payme
 
 def update_payment_settings(billing: Billing, command: UpdatePaymentSettings) -> PaymentSettings:
     """Who changed what stands in the audit."""
-    with billing.database.write() as session:
+    with billing.database.write(alone=True) as session:
         row = payment_accounts.settings(session, billing.tenant.id)
         before = _plain(row)
         if command.return_url_hosts is not None:

@@ -201,8 +201,17 @@ def _view(guest: Guest, subscriptions: Sequence[Subscription]) -> PortalView:
         usage=[_usage(row, own, names, units) for row, own in zip(recent, fees, strict=True)],
         top_ups=[_top_up(row, units[row.asset], billing.now()) for row in payments],
         choices=choices,
-        pays_at=list(guest.billing.payments.page_origins),
+        pays_at=_pays_at(guest),
     )
+
+
+def _pays_at(guest: Guest) -> list[str]:
+    """The page is shown also where nobody can pay."""
+    try:
+        return list(guest.billing.payments.page_origins)
+    except CredytError as error:
+        log.warning("the portal's payments cannot be used: %s", error.detail)
+        return []
 
 
 def _own_accounts(session: Session, guest: Guest) -> list[Account]:

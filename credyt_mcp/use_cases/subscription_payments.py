@@ -14,7 +14,7 @@ import anyio
 from credyt_mcp.domain.assets import currency, minor_amount
 from credyt_mcp.domain.book import CustomerRef
 from credyt_mcp.domain.subscription_payments import Outcome, SettleSubscriptionPayment
-from credyt_mcp.errors import LedgerBroken, NotFound, ProviderUnavailable
+from credyt_mcp.errors import LedgerBroken, Misconfigured, NotFound, ProviderUnavailable
 from credyt_mcp.payments.provider import (
     ChargeRequest,
     ChargeSnapshot,
@@ -38,12 +38,13 @@ log = logging.getLogger(__name__)
 
 async def offer_pages(billing: Billing, customer: CustomerRow) -> None:
     """Give each payment that waits for the customer a page that works; book what was paid on the
-    one it had. While the provider does not answer, things stay as they are."""
+    one it had. While the provider does not answer, or cannot be asked, things stay as they
+    are."""
     for found in await anyio.to_thread.run_sync(_waiting, billing, customer):
         try:
             await _offer_page(billing, found)
-        except ProviderUnavailable:
-            log.warning("no page for payment %s: the provider does not answer", found.payment.id)
+        except (ProviderUnavailable, NotFound, Misconfigured) as error:
+            log.warning("no page for payment %s: %s", found.payment.public_id, error.detail)
 
 
 async def settle(billing: Billing, found: Found, told: PageRef | None = None) -> str:

@@ -21,6 +21,7 @@ from credyt_mcp.domain.transfers import SettleTopUp
 from credyt_mcp.errors import (
     InvalidRequest,
     LedgerBroken,
+    Misconfigured,
     NotFound,
     ProviderUnavailable,
     UnknownReference,
@@ -204,7 +205,7 @@ async def get_top_up(billing: Billing, command: GetTopUp) -> TopUpDetails:
     if status in ("initiated", "pending"):
         try:
             status = await settle(billing, row, customer)
-        except (ProviderUnavailable, NotFound) as error:
+        except (ProviderUnavailable, NotFound, Misconfigured) as error:
             log.warning("top-up %s is told as it was known: %s", row.public_id, error.detail)
     paid = _known_currency(row.currency, "currency")
     return TopUpDetails(

@@ -6,7 +6,7 @@ from __future__ import annotations
 import socket
 import typing
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from datetime import timedelta
 from threading import Thread
 from typing import Any
@@ -20,9 +20,11 @@ from sqlmodel import func, select
 from credyt_mcp.app import System, running
 from credyt_mcp.clock import FrozenClock
 from credyt_mcp.entrypoints.http import http_app
+from credyt_mcp.errors import ProviderUnavailable
 from credyt_mcp.settings import Settings
 from credyt_mcp.storage.ledger_tables import LedgerAccountRow
 from credyt_mcp.use_cases.adjustments import create_adjustment
+from credyt_mcp.use_cases.assets import list_assets
 from credyt_mcp.use_cases.authorizations import authorize_usage
 from credyt_mcp.use_cases.clocks import advance_clock
 from credyt_mcp.use_cases.context import perform
@@ -213,3 +215,26 @@ async def test_while_stripe_hangs_all_else_that_is_due_goes_on(
 def held(system: System) -> int:
     with system.billing.database.read() as session:
         return session.exec(select(func.sum(LedgerAccountRow.held))).one()
+
+
+@pytest.mark.slow
+async def test_a_stripe_that_hangs_does_not_take_every_thread(
+    settings: Settings, clock: FrozenClock
+) -> None:
+    with ExitStack() as until:
+        away = until.enter_context(hanging())
+        async with (
+            server(settings, clock, stripe_api_base=away) as (_, call, _),
+            anyio.create_task_group() as group,
+        ):
+            await a_wallet(call)
+
+            async def start() -> None:
+                with suppress(ProviderUnavailable):
+                    await call(generate_topup_flow, customer_id="jane", amount=10)
+
+            for _ in range(60):
+                group.start_soon(start)
+            with anyio.fail_after(10):
+                await call(list_assets)
+            until.close()
