@@ -21,6 +21,7 @@ from credyt_mcp.app import System, running
 from credyt_mcp.clock import FrozenClock
 from credyt_mcp.entrypoints.http import http_app
 from credyt_mcp.errors import ProviderUnavailable
+from credyt_mcp.payments.stripe import CALLS_AT_ONCE
 from credyt_mcp.settings import Settings
 from credyt_mcp.storage.ledger_tables import LedgerAccountRow
 from credyt_mcp.use_cases.adjustments import create_adjustment
@@ -170,8 +171,8 @@ async def test_an_event_of_what_the_key_cannot_see_is_tried_then_set_aside_and_c
 
 
 @contextmanager
-def hanging() -> Iterator[str]:
-    """An address that takes connections and does not answer, until the end."""
+def hanging() -> Iterator[tuple[str, list[socket.socket]]]:
+    """An address that takes connections and does not answer, until the end; and those it took."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         taken: list[socket.socket] = []
 
@@ -182,7 +183,7 @@ def hanging() -> Iterator[str]:
 
         Thread(target=take, daemon=True).start()
         try:
-            yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+            yield f"http://127.0.0.1:{listening.getsockname()[1]}", taken
         finally:
             listening.shutdown(socket.SHUT_RDWR)
             for one in taken:
@@ -201,7 +202,7 @@ async def test_while_stripe_hangs_all_else_that_is_due_goes_on(
         await call(create_adjustment, customer_id="jane", **gift)
     clock.advance(timedelta(days=32))
     # Sweeping begins with the server, and so does the charge that gets no answer.
-    with hanging() as away:
+    with hanging() as (away, _):
         async with server(settings, clock, stripe_api_base=away) as (system, call, _):
             await call(authorize_usage, id="hold", customer_id="jane", amount=3)
             clock.advance(timedelta(days=1))
@@ -222,7 +223,7 @@ async def test_a_stripe_that_hangs_does_not_take_every_thread(
     settings: Settings, clock: FrozenClock
 ) -> None:
     with ExitStack() as until:
-        away = until.enter_context(hanging())
+        away, taken = until.enter_context(hanging())
         async with (
             server(settings, clock, stripe_api_base=away) as (_, call, _),
             anyio.create_task_group() as group,
@@ -235,6 +236,10 @@ async def test_a_stripe_that_hangs_does_not_take_every_thread(
 
             for _ in range(60):
                 group.start_soon(start)
+            for _ in range(200):
+                if len(taken) >= CALLS_AT_ONCE:
+                    break
+                await anyio.sleep(0.05)
             with anyio.fail_after(10):
                 await call(list_assets)
             until.close()
