@@ -19,6 +19,9 @@ LEARNED = {
 }
 """Operations that answer an id which later paths need, and that cannot be chosen by the caller."""
 
+WITH_STRIPE = {"connect_payment_account", "update_payment_account"}
+"""Operations that succeed only where there is a Stripe to ask, and a key to seal its keys with."""
+
 
 class Operation(NamedTuple):
     name: str

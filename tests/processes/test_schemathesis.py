@@ -26,7 +26,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from tests.example_story import Story
+from tests.example_story import WITH_STRIPE, Story
 from tests.processes.harness import KEY, Server, verify_by_command
 
 CHECKS = [
@@ -45,7 +45,8 @@ def with_something_to_find(server: Server) -> dict[str, Any]:
     with server.sync_client() as client:
         document: dict[str, Any] = client.get("/openapi.json").json()
         story = Story(document)
-        for operation, body in story.steps():
+        steps = [step for step in story.steps() if step[0].name not in WITH_STRIPE]
+        for operation, body in steps:
             answer = client.request(operation.method, story.address(operation), json=body)
             story.learn(operation, answer.raise_for_status())
     known = {name: {value} for name, value in story.known.items()}

@@ -13,13 +13,15 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import inspect, text
-from sqlmodel import SQLModel
+from sqlmodel import SQLModel, select
 
 from credyt_mcp.app import open_database, running
 from credyt_mcp.errors import SchemaOutdated
 from credyt_mcp.settings import Settings
 from credyt_mcp.storage import schema
 from credyt_mcp.storage.database import Database
+from credyt_mcp.storage.payment_tables import SubscriptionPaymentRow
+from credyt_mcp.storage.provider_refs import StoredReferences
 from credyt_mcp.use_cases.context import PageOf, perform
 from credyt_mcp.use_cases.keys import list_keys
 from credyt_mcp.use_cases.ledger import VerifyLedger, verify_ledger
@@ -108,6 +110,45 @@ VALUES (1, 900, 'balance.low', 1, 1, '{low}', 5)"""
         [jane] = (await perform(system.billing, list_notices, PageOf())).items
     assert jane.id.startswith("evt_")
     assert (jane.balance, jane.threshold, jane.account_id) == (Decimal("1.5"), 2, "default:USD")
+
+
+OLD_PAYMENT = """
+INSERT INTO provider_refs (tenant_id, provider, name, ref)
+VALUES (900, 'stripe', 'customer:cust_old', 'cus_old');
+INSERT INTO subscription_payments (id, tenant_id, public_id, customer_id, subscription_id, kind,
+    period_from, lines, amount, currency, status, attempt, link, provider_ref, created_at)
+VALUES (1, 900, 'pay_sandbox', 1, 1, 'first', 0, '[]', 5, 'USD', 'open', 0, 1, 'sbx_1', 7),
+       (2, 900, 'pay_stripe', 1, 2, 'first', 0, '[]', 5, 'USD', 'open', 0, 1, 'cs_test_1', 7),
+       (3, 900, 'pay_new', 1, 3, 'first', 0, '[]', 5, 'USD', 'open', 0, 0, NULL, 7)
+"""
+
+
+def test_older_payments_know_whom_they_were_begun_with_and_customers_are_taken_over(
+    empty_url: str,
+) -> None:
+    database = Database(empty_url)
+    schema.upgrade(database, "0012")
+    with database.engine.connect().execution_options(writes=True) as connection:
+        for statement in OLD_PAYMENT.strip().split(";\n"):
+            connection.execute(text(statement.replace(":", "\\:")))
+        connection.commit()
+    schema.upgrade(database)
+    with database.read() as session:
+        rows = session.exec(select(SubscriptionPaymentRow)).all()
+        begun = {row.public_id: (row.provider, row.provider_account) for row in rows}
+        polled = {row.public_id for row in rows if row.next_poll_at is not None}
+    assert begun == {
+        "pay_sandbox": ("sandbox", ""),
+        "pay_stripe": ("stripe", ""),
+        "pay_new": (None, None),
+    }
+    assert polled == {"pay_sandbox", "pay_stripe"}
+    references = StoredReferences(database, "stripe", "acct_now")
+    references.adopt("", "key_before")
+    assert references.get(900, "customer:cust_old") == "cus_old"
+    assert StoredReferences(database, "stripe", "acct_other").get(900, "customer:cust_old") is None
+    references.adopt("", "key_before")
+    database.close()
 
 
 def test_a_new_folder_keeps_itself_out_of_the_repository(tmp_path: Path) -> None:
