@@ -130,7 +130,7 @@ class PaymentAccountList(Result):
 
 def connect_payment_account(billing: Billing, command: ConnectPaymentAccount) -> PaymentAccount:
     """Raises InvalidRequest for a key of the other environment or one that Stripe refuses,
-    ProviderUnavailable while Stripe does not answer, Misconfigured without CREDYT_SECRETS_KEY."""
+    ProviderUnavailable while Stripe does not answer, WrongState without CREDYT_SECRETS_KEY."""
     key, connected = command.secret_key, command.connected_account
     if (key is None) == (connected is None):
         raise InvalidRequest("secret_key", "give either secret_key or connected_account")
@@ -224,7 +224,7 @@ def _checked(billing: Billing, key: SecretStr) -> str:
             "environment",
             hint="Use a key of the same mode; the API key decides the environment.",
         )
-    return billing.providers.vault.seal(text)
+    return _seal(billing, text)
 
 
 def _account_of(billing: Billing, key: SecretStr | None, connected: str | None) -> str:
@@ -245,7 +245,16 @@ def _sealed_list(billing: Billing, secrets: Sequence[SecretStr]) -> str | None:
     if not secrets:
         return None
     texts = [secret.get_secret_value() for secret in secrets]
-    return billing.providers.vault.seal(exact_json.dumps(texts).decode())
+    return _seal(billing, exact_json.dumps(texts).decode())
+
+
+def _seal(billing: Billing, text: str) -> str:
+    if not billing.providers.vault.can_seal:
+        raise WrongState(
+            "this server takes no secrets of others, since CREDYT_SECRETS_KEY is not set",
+            hint="`credyt-mcp secrets key` prints one; set it, keep a copy of it, and restart.",
+        )
+    return billing.providers.vault.seal(text)
 
 
 def _found(session: Session, billing: Billing, public_id: str) -> PaymentAccountRow:

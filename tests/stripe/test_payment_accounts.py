@@ -287,7 +287,7 @@ async def test_without_the_key_that_seals_nothing_is_taken_and_all_else_works(
         web.headers["X-CREDYT-API-KEY"] = API_KEY
         shop = Account(web)
         refused = await shop.send("POST", "/payment-accounts", {"secret_key": own.key})
-        assert (refused.status_code, refused.json()["code"]) == (500, "misconfigured")
+        assert (refused.status_code, refused.json()["code"]) == (409, "wrong_state")
         assert "CREDYT_SECRETS_KEY" in refused.text and own.key not in refused.text
         hook = (await shop.send("POST", "/webhooks", {"url": "https://app.example/1"})).json()
     async with server(settings, clock) as (system, _, web):
