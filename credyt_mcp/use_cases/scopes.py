@@ -93,6 +93,7 @@ _OPENS: dict[Scope, tuple[str, ...]] = {
         "pay_checkout",
         "receive_provider_event",
         "record_event",
+        "record_spans",
         "release_authorization",
         "reprice_costs",
         "set_wallet_limits",
