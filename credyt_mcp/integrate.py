@@ -18,10 +18,11 @@ from rich.table import Table
 from credyt_mcp import exact_json
 from credyt_mcp.app import running
 from credyt_mcp.settings import load_settings
-from credyt_mcp.use_cases import integration_files, integrations
+from credyt_mcp.use_cases import integration_checks, integration_files, integrations
 
 app = typer.Typer(help="Billing code in your own app.", no_args_is_help=True)
 stdout, stderr = Console(), Console(stderr=True)
+PLAIN: dict[str, Any] = {"highlight": False, "soft_wrap": True}
 
 Folder = Annotated[Path, typer.Argument(help="The app's folder.")]
 Events = Annotated[
@@ -100,6 +101,24 @@ def status(folder: Folder) -> None:
     stdout.print(table)
 
 
+@app.command("verify")
+def verify(folder: Folder, as_json: AsJson = False) -> None:
+    """Look for what costs money; exit code 1 if anything is found."""
+    snapshot = integration_files.read_app(folder)
+    found = integration_checks.verified(snapshot, integration_files.read_beside(folder))
+    if as_json:
+        said = {"clean": not found, "findings": [one.model_dump() for one in found]}
+        print(exact_json.dumps(said).decode())  # noqa: T201
+    for one in () if as_json else found:
+        where = f"{one.path}:{one.line}" if one.line else one.path
+        stdout.print(f"[red]{one.rule}[/red] [bold]{escape(where)}[/bold]", **PLAIN)
+        stdout.print(escape(f"  {one.said}\n  costs  {one.cost}\n  fix    {one.fix}"), **PLAIN)
+    if not found and not as_json:
+        stdout.print("[green]✓[/green] Nothing found.", **PLAIN)
+    if found:
+        raise typer.Exit(1)
+
+
 def _given(
     events: list[str] | None,
     products: list[str] | None,
@@ -127,20 +146,19 @@ async def _sold() -> dict[str, Any]:
 
 
 def _show(made: integration_files.Plan) -> None:
-    plain: dict[str, Any] = {"highlight": False, "soft_wrap": True}
     where = f" in {made.root}" if made.root else ""
-    stdout.print(f"[bold]{made.stack}[/bold]{where} ({made.confidence})  {made.id}", **plain)
+    stdout.print(f"[bold]{made.stack}[/bold]{where} ({made.confidence})  {made.id}", **PLAIN)
     for said in (*made.evidence, *(f"could be {one}" for one in made.candidates)):
-        stdout.print(f"  {escape(said)}", **plain)
+        stdout.print(f"  {escape(said)}", **PLAIN)
     for operation in made.operations:
         stdout.print(
-            f"{operation.kind:7} [bold]{escape(operation.path)}[/bold]  {operation.reason}", **plain
+            f"{operation.kind:7} [bold]{escape(operation.path)}[/bold]  {operation.reason}", **PLAIN
         )
         if not operation.changes:
-            stdout.print(escape(operation.content), style="cyan", **plain)
+            stdout.print(escape(operation.content), style="cyan", **PLAIN)
     if made.empty and made.stack != "unknown":
-        stdout.print("Nothing to write: it is up to date.", **plain)
+        stdout.print("Nothing to write: it is up to date.", **PLAIN)
     for said in made.by_hand:
-        stdout.print(f"set     {escape(said)}", **plain)
+        stdout.print(f"set     {escape(said)}", **PLAIN)
     for said in made.checks:
-        stdout.print(f"check   {escape(said)}", **plain)
+        stdout.print(f"check   {escape(said)}", **PLAIN)

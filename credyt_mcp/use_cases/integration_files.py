@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from credyt_mcp.codegen import manifest as manifests
+from credyt_mcp.codegen.checks.checking import Beside
+from credyt_mcp.codegen.checks.secrets import BUNDLES
 from credyt_mcp.codegen.edits import with_ending
 from credyt_mcp.codegen.operations import Plan as Plan
 from credyt_mcp.codegen.operations import digest
@@ -19,11 +21,13 @@ from credyt_mcp.codegen.removal import Removal, removal
 from credyt_mcp.codegen.snapshot import SKIPPED, AppSnapshot, inside
 from credyt_mcp.errors import InvalidRequest, NotFound, PlanOutdated
 
+NEVER_BUILT = frozenset({".git", ".venv", "venv", "node_modules", "cache"})
+SECRETS = ("CREDYT_API_KEY", "CREDYT_WEBHOOK_SECRET")
 READ_BYTES_MAX = 400_000
 READ_ENDINGS = (
     *(".py", ".toml", ".txt", ".cfg", "Pipfile"),
     *(".ts", ".tsx", ".js", ".jsx", ".mjs", ".cjs", ".mts", ".json", ".jsonc"),
-    *(".example", ".new", ".html", ".sql"),
+    *(".example", ".new", ".html", ".vue", ".svelte", ".sql"),
 )
 
 
@@ -85,6 +89,28 @@ def status(folder: Path) -> dict[str, str]:
         if f"{path}.new" in snapshot.files:
             said[f"{path}.new"] = f"a newer version that could not be merged into {path}"
     return said | dict.fromkeys(sorted(manifest.edits), "edited")
+
+
+def read_beside(folder: Path) -> Beside:
+    """What verification looks at beside the source: pages as they were built, and the names that
+    the app's `.env` files set, if billing's are among them. Values are only looked for."""
+    bundles: dict[str, str] = {}
+    for where, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if name not in NEVER_BUILT)
+        for name in names:
+            path = (Path(where) / name).relative_to(folder).as_posix()
+            built = any(f"/{path}".rpartition(one)[1] for one in BUNDLES)
+            if built and name.endswith((".js", ".mjs", ".css", ".html", ".map")):
+                bundles[path] = (folder / path).read_text(errors="replace")
+    said: dict[str, str] = {}
+    for name in (".env", ".env.local"):
+        lines = (_text(folder / name) or "").splitlines()
+        pairs = (line.removeprefix("export ").partition("=") for line in lines)
+        said |= {key.strip(): value.strip(" \"'") for key, _, value in pairs}
+    set_here = frozenset(key for key, value in said.items() if value)
+    secrets = frozenset(value for key, value in said.items() if key in SECRETS and value)
+    ours = any(key.startswith("CREDYT_") for key in set_here)
+    return Beside(bundles, set_here if ours else None, secrets)
 
 
 def _manifest(snapshot: AppSnapshot) -> manifests.Manifest:

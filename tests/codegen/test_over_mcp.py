@@ -10,6 +10,7 @@ from mcp import Client
 
 from credyt_mcp import exact_json
 from tests.codegen.apps import APPS, planned
+from tests.codegen.wired import WIRED, changed
 from tests.conftest import Call
 from tests.samples import a_product, unit_price
 
@@ -80,3 +81,20 @@ async def test_a_plan_that_cannot_be_made_says_why(mcp: Client) -> None:
     ):
         answer, failed = await asked(mcp, **arguments)
         assert failed and said in str(answer["error"]), answer
+
+
+async def test_a_coding_tool_has_its_code_verified(mcp: Client) -> None:
+    app = WIRED["express"]
+    asked = await mcp.call_tool("verify_integration", {"files": dict.fromkeys(app)})
+    needs = exact_json.loads(asked.content[0].text)["needs"]  # type: ignore[union-attr]
+    files = {path: app[path] if path in needs else None for path in app}
+    answer = await mcp.call_tool("verify_integration", {"files": files})
+    said = exact_json.loads(answer.content[0].text)  # type: ignore[union-attr]
+    assert (said["clean"], said["findings"]) == (True, [])
+    swapped = "app.use(express.json());\napp.use(billingWebhook());\n"
+    faulty = changed(
+        files, "src/app.ts", "app.use(billingWebhook());\napp.use(express.json());\n", swapped
+    )
+    answer = await mcp.call_tool("verify_integration", {"files": faulty})
+    [found] = exact_json.loads(answer.content[0].text)["findings"]  # type: ignore[union-attr]
+    assert (found["rule"], found["path"], found["line"]) == ("webhook-raw-body", "src/app.ts", 6)
