@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
 from pydantic import Field
 
 from credyt_mcp.codegen.checks.checking import Beside, check, wanted
 from credyt_mcp.codegen.checks.findings import Finding as Found
+from credyt_mcp.codegen.checks.routes import Billable as Billable
+from credyt_mcp.codegen.checks.routes import billable_routes as billable_routes
 from credyt_mcp.codegen.snapshot import AppSnapshot
 from credyt_mcp.use_cases.context import Billing, Command, Result
 from credyt_mcp.use_cases.integrations import FILES_MAX, check_size
@@ -69,3 +72,12 @@ def shown(found: Found) -> Finding:
         cost=found.cost,
         fix=found.fix,
     )
+
+
+def seen_alive(rule: str, said: str, snapshot: AppSnapshot, route: Billable | None) -> Finding:
+    """What a trial found, with the place in the code to look at first."""
+    path, line = (route.file, route.line) if route else ("", 0)
+    if rule.startswith("webhook"):
+        own = [one for one in snapshot.below("") if re.search(r"billing/webhooks\.\w+$", one)]
+        path, line = next(iter(own), path), 0
+    return shown(Found(path, line, rule, said))

@@ -63,7 +63,7 @@ def apply(folder: Path, plan: Plan, plan_id: str | None = None) -> None:
 def remove(folder: Path) -> Removal:
     """Take the integration out. Raises NotFound where there is none."""
     snapshot = read_app(folder)
-    manifest = _manifest(snapshot)
+    manifest = manifest_of(snapshot)
     done = removal(snapshot, manifest)
     for path, text in done.changes.items():
         target = _target(folder, path)
@@ -78,7 +78,7 @@ def remove(folder: Path) -> Removal:
 def status(folder: Path) -> dict[str, str]:
     """How each file of the integration stands. Raises NotFound where there is none."""
     snapshot = read_app(folder)
-    manifest = _manifest(snapshot)
+    manifest = manifest_of(snapshot)
     begun = {path: one.sha256 for path, one in manifest.owned.items()} | manifest.seeded
     said: dict[str, str] = {}
     for path, sha256 in sorted(begun.items()):
@@ -102,18 +102,25 @@ def read_beside(folder: Path) -> Beside:
             built = any(f"/{path}".rpartition(one)[1] for one in BUNDLES)
             if built and name.endswith((".js", ".mjs", ".css", ".html", ".map")):
                 bundles[path] = (folder / path).read_text(errors="replace")
-    said: dict[str, str] = {}
-    for name in (".env", ".env.local"):
-        lines = (_text(folder / name) or "").splitlines()
-        pairs = (line.removeprefix("export ").partition("=") for line in lines)
-        said |= {key.strip(): value.strip(" \"'") for key, _, value in pairs}
+    said = read_settings(folder)
     set_here = frozenset(key for key, value in said.items() if value)
     secrets = frozenset(value for key, value in said.items() if key in SECRETS and value)
     ours = any(key.startswith("CREDYT_") for key in set_here)
     return Beside(bundles, set_here if ours else None, secrets)
 
 
-def _manifest(snapshot: AppSnapshot) -> manifests.Manifest:
+def read_settings(folder: Path) -> dict[str, str]:
+    """What the app's `.env` files set."""
+    said: dict[str, str] = {}
+    for name in (".env", ".env.local"):
+        lines = (_text(folder / name) or "").splitlines()
+        pairs = (line.removeprefix("export ").partition("=") for line in lines)
+        said |= {key.strip(): value.strip(" \"'") for key, _, value in pairs}
+    return said
+
+
+def manifest_of(snapshot: AppSnapshot) -> manifests.Manifest:
+    """Raises NotFound where there is none."""
     manifest = manifests.read(snapshot.text(manifests.PATH))
     if manifest is None:
         raise NotFound(

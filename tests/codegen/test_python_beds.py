@@ -93,6 +93,7 @@ def test_a_fastapi_app_sells_what_it_does(studio: Path, sqlite_url: str, tmp_pat
         beds.a_product(server)
         a_customers_life(browser, lambda **more: browser.post("/images", **more), server, app)
         assert httpx.post(f"{app.url}/images").status_code == 401
+    beds.verify(studio, (*serve, "{port}"), "--header", "x-user: {user}")
     main.write_bytes(integrated["app/main.py"])
     integrate(studio, "remove")
     assert tree(studio) == before
@@ -139,6 +140,13 @@ def test_the_flask_tutorials_blog_sells_its_posts(
             browser, lambda **more: browser.post("/create", data=post, **more), server, app
         )
         assert browser.get("/").text.count("worth a nickel") == 2
+    beds.verify(
+        flaskr,
+        (*flask, "run", "--port", "{port}"),
+        *("--before", "POST /auth/register username={user}&password=secret"),
+        *("--before", "POST /auth/login username={user}&password=secret"),
+        *("--body", "title=A post&body=worth a nickel"),
+    )
     blog.write_bytes(integrated["flaskr/blog.py"])
     integrate(flaskr, "remove")
     assert tree(flaskr) == before

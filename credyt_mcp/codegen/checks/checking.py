@@ -45,13 +45,22 @@ def wanted(snapshot: AppSnapshot) -> list[str]:
     return [*paths, *(path for path in [manifests.PATH] if path in snapshot.files)]
 
 
+def _read(snapshot: AppSnapshot) -> dict[str, str]:
+    read = {path: snapshot.text(path) for path in wanted(snapshot) if path != manifests.PATH}
+    return {path: text for path, text in read.items() if text is not None}
+
+
+def read_sources(snapshot: AppSnapshot) -> list[Source]:
+    read = (Source.of(path, text) for path, text in _read(snapshot).items())
+    return [one for one in read if one is not None]
+
+
 def check(snapshot: AppSnapshot, beside: Beside | None = None) -> list[Finding]:
     """Raises InvalidRequest for an app that has no billing at all."""
     beside = beside or Beside()
     manifest = manifests.read(snapshot.text(manifests.PATH))
-    files = {p: text for p in wanted(snapshot) if (text := snapshot.text(p)) is not None}
-    files.pop(manifests.PATH, None)
-    sources = [one for path, text in files.items() if (one := Source.of(path, text)) is not None]
+    files = _read(snapshot)
+    sources = read_sources(snapshot)
     package = f"{manifest.root}/{manifest.package}/".lstrip("/") if manifest else None
     views = [View(one, package is not None and one.path.startswith(package)) for one in sources]
     if manifest is None and not any(view.gates or view.records for view in views):
