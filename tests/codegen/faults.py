@@ -17,6 +17,35 @@ class Fault:
 
 
 FAULTS: list[Fault] = [
+    Fault(
+        "capture-missing-on-abort",
+        "django",
+        "billing/paid.py",
+        "        try:\n            super().close()\n        "
+        "finally:\n            self.charge.settle()\n",
+        "        super().close()\n",
+    ),
+    Fault(
+        "webhook-raw-body",
+        "django",
+        "billing/routes.py",
+        "receive(request.body,",
+        "receive(json.dumps(json.loads(request.body)).encode(),",
+    ),
+    Fault(
+        "amount-from-request",
+        "django",
+        "billing/routes.py",
+        "    if amount not in config.TOP_UP_AMOUNTS:\n",
+        "    if not amount:\n",
+    ),
+    Fault(
+        "hold-never-settled",
+        "django",
+        "images/views.py",
+        "BilledStream(charge, chunks())",
+        "StreamingHttpResponse(chunks())",
+    ),
     # A stream whose reader goes away.
     Fault(
         "capture-missing-on-abort",

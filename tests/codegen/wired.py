@@ -61,6 +61,32 @@ def chat():
 def draw(prompt):
     return openai.images.generate(prompt=prompt).data[0].url
 """
+DJANGO_VIEWS = """\
+from billing import BilledStream, abillable, ahold, billable
+
+
+def create(request):
+    with billable(request, 'image_generated') as charge:
+        image = openai.images.generate(prompt=request.POST['prompt'])
+        charge.use(tokens=image.usage.total_tokens)
+    return JsonResponse({'image': image.data[0].url})
+
+
+async def summary(request):
+    async with abillable(request, 'image_generated'):
+        return JsonResponse(await openai.responses.create(input=request.POST['text']))
+
+
+async def chat(request):
+    charge = await ahold(request, 'image_generated', estimate={'tokens': 1000})
+
+    async def chunks():
+        async for chunk in await openai.chat.completions.create(stream=True):
+            charge.use(tokens=chunk.usage.total_tokens)
+            yield chunk.choices[0].delta.content
+
+    return BilledStream(charge, chunks())
+"""
 EXPRESS_ROUTES = """\
 
 app.post("/images", async (req, res) => {
@@ -146,6 +172,7 @@ def _express(files: Files) -> Files:
 WIRED: dict[str, Files] = {
     "fastapi": _fastapi(integrated(APPS["fastapi"])),
     "flask": integrated(APPS["flask"]) | {"shop/views.py": FLASK_VIEWS},
+    "django": integrated(APPS["django"]) | {"images/views.py": DJANGO_VIEWS},
     "express": _express(integrated(APPS["express"])),
     "nextjs": integrated(APPS["nextjs"])
     | {"app/api/chat/route.ts": NEXT_CHAT, "app/page.tsx": NEXT_PAGE},

@@ -69,6 +69,19 @@ def half_settled(view: View) -> Iterator[Finding]:
             yield at(view.source, call, "capture-missing-on-abort", said)
 
 
+def unsettled_class(view: View) -> Iterator[Finding]:
+    """A kind of streamed response that carries a charge, and never settles it."""
+    for node in view.source.nodes:
+        if node.type != "class_definition" or "Streaming" not in text_of(
+            part_of(node, "superclasses")
+        ):
+            continue
+        carries = any(text_of(one).endswith(".charge") for one in syntax.walk(node))
+        if carries and not any(contains(node, one) for one in view.settles):
+            said = f"{text_of(part_of(node, 'name'))} carries a charge and never settles it"
+            yield at(view.source, node, "capture-missing-on-abort", said)
+
+
 def never_closed(views: list[View]) -> Iterator[Finding]:
     """An app that holds, and has no code at all that captures, or none that releases."""
     holds = [(view, one) for view in views for one in view.holds]

@@ -19,10 +19,10 @@ CODE = (".py", ".ts", ".tsx", ".js", ".jsx", ".mjs", ".cjs", ".mts", ".cts")
 READ = (*CODE, ".html", ".vue", ".svelte", ".env.example", "package.json")
 TESTS = re.compile(
     r"(?:^|/)(?:tests?|__tests__|e2e)/|(?:^|/)(?:test_[^/]*|conftest)\.py$|\.(?:test|spec)\.\w+$"
-    r"|(?:^|/)tests\.py$"
+    r"|(?:^|/)tests\.py$|(?:^|/)billing[_-]fake\.\w+$"
 )
 PER_FILE = (
-    *(charges.unsettled, charges.half_settled),
+    *(charges.unsettled, charges.half_settled, charges.unsettled_class),
     *(gates.check_then_act, gates.swallowed, gates.reported_only),
     *(amounts.fresh_ids, amounts.from_request),
     *(webhooks.after_parser, webhooks.parsed_body, webhooks.unverified, webhooks.toothless),

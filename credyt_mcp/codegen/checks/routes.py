@@ -12,7 +12,7 @@ from credyt_mcp.codegen import manifest as manifests
 from credyt_mcp.codegen.checks import syntax
 from credyt_mcp.codegen.checks.checking import read_sources
 from credyt_mcp.codegen.checks.syntax import Source, called, line_of, text_of
-from credyt_mcp.codegen.checks.vocabulary import HOLDS
+from credyt_mcp.codegen.checks.vocabulary import HOLDS, SCOPED
 from credyt_mcp.codegen.snapshot import AppSnapshot
 
 METHODS = ("post", "put", "patch", "delete", "get")
@@ -37,7 +37,7 @@ def billable_routes(snapshot: AppSnapshot) -> list[Billable]:
         Billable(event, source.path, line_of(call), *_route(source, call))
         for source in read_sources(snapshot)
         for call in source.calls
-        if syntax.last_name(call) in {"billable", *HOLDS}
+        if syntax.last_name(call) in SCOPED | HOLDS
         for event in events
         if event in {text_of(one).strip("\"'`") for one in syntax.arguments(call)}
     }

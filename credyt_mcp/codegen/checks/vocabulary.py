@@ -16,10 +16,11 @@ from credyt_mcp.codegen.checks.syntax import Source, called, last_name, text_of
 
 HOLDS = frozenset(
     {
-        *("hold", "authorize", "authorize_usage", "authorizeUsage"),
+        *("hold", "ahold", "authorize", "authorize_usage", "authorizeUsage"),
         *("create_authorization", "createAuthorization"),
     }
 )
+SCOPED = frozenset({"billable", "abillable"})
 SETTLES = frozenset({"settle", "capture", "release"})
 STREAMS = frozenset({"billed_stream", "billedStream", "BilledStream", "sendBilled"})
 RECORDS = frozenset({"record", "record_event", "recordEvent", "submit_events", "submitEvents"})
@@ -67,7 +68,7 @@ class View:
 
     @cached_property
     def scoped(self) -> list[Node]:
-        return [call for call in self.source.calls if last_name(call) == "billable"]
+        return [call for call in self.source.calls if last_name(call) in SCOPED]
 
     @cached_property
     def streamed(self) -> list[Node]:

@@ -75,6 +75,7 @@ def values(answers: Answers, stack: str, **more: Any) -> dict[str, Any]:
     """What every template is given."""
     return {
         "mark": "\n".join(MARK).format(stack=stack),
+        "stack": stack,
         "routes": ROUTES,
         "products": answers.products,
         "asset": answers.asset,
