@@ -47,7 +47,8 @@ def app() -> FastAPI:
     async def work(
         user_id: UserId, request_id: RequestId = None, fails: bool = False
     ) -> str:
-        async with billable(user_id, "work", request_id=request_id):
+        async with billable(user_id, "work", request_id=request_id) as charge:
+            charge.llm("openai", "gpt-5", {"prompt_tokens": 7}, response_id="resp_1")
             if fails:
                 raise RuntimeError("the work failed")
             return "done"
@@ -93,6 +94,8 @@ def test_work_is_billed_and_failed_work_is_not(
     billing.balances["ann"] = Decimal(1)
     assert browser.post("/work").status_code == 200
     assert browser.post("/work?fails=true").status_code == 500
+    [event] = billing.events.values()
+    assert event["llm_usage"][0]["usage"] == {"prompt_tokens": 7}
     assert browser.get("/api/billing/balance").json()["available"] == "0.95"
     assert billing.available("ann") == Decimal("0.95")
 

@@ -11,6 +11,7 @@ import logging
 import uuid
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
+from typing import Any
 
 from . import client, config
 from .errors import BillingError, BillingUnavailable, DuplicateRequest
@@ -30,6 +31,7 @@ class Charge:
     data: Data
     held: bool
     delivered: bool = False
+    calls: list[dict[str, Any]] = field(default_factory=list)
     settled: bool = field(default=False, repr=False)
 
     def use(self, **data: str | int | float | bool) -> None:
@@ -37,17 +39,27 @@ class Charge:
         self.delivered = True
         self.data.update(data)
 
+    def llm(self, provider: str, model: str, usage: Any, **more: Any) -> None:
+        """A model was called for it: `usage` as the provider gave it, and `response_id`.
+        The server knows what it cost; what the user pays is another matter."""
+        dump = getattr(usage, "model_dump", None)
+        said = usage if dump is None else dump(mode="json")
+        call = {"provider": provider, "model": model, "usage": said, **more}
+        self.calls.append(call)
+
     def settle(self) -> None:
         """Once, after the work. It never raises: the work cannot be taken back."""
         if self.settled:
             return
         self.settled = True
-        event = {
+        event: dict[str, Any] = {
             "id": self.id,
             "event_type": self.event_type,
             "occurred_at": datetime.now(timezone.utc).isoformat(),
             "data": self.data,
         }
+        if self.calls:
+            event["llm_usage"] = self.calls
         try:
             if self.delivered and self.held:
                 client.capture(self.id, event)
