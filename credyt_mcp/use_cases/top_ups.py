@@ -191,11 +191,11 @@ def start_checked(billing: Billing, asked: StartTopUp) -> TopUpStarted:
 def generate_topup_flow(billing: Billing, command: GenerateTopupFlow) -> TopupFlow:
     """A payment page with what to do with it; raises as `start_top_up` does. With an app's files
     also the plan of the code that starts payments there: `plan_integration` with no events."""
-    code = None
+    code: IntegrationPlan | None = None
     if command.files is not None:
-        asked = PlanIntegration(files=command.files, events=[])
-        code = plan_integration(billing, asked)
-        assert isinstance(code, IntegrationPlan)
+        planned = plan_integration(billing, PlanIntegration(files=command.files, events=[]))
+        assert isinstance(planned, IntegrationPlan)
+        code = planned
     fields: dict[str, Any] = command.model_dump(exclude={"asset", "files"})
     if command.asset is not None:
         fields["destination"] = Destination(asset=command.asset)

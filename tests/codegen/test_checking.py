@@ -47,6 +47,14 @@ def test_an_event_type_for_sale_that_no_code_names_is_told(stack: str) -> None:
     assert (found.path, found.rule) == (manifests.PATH, "event-not-billed")
 
 
+def test_a_metered_client_needs_no_hold_around_its_calls() -> None:
+    text = "from credyt_mcp.client import Credyt, meter_openai\nmodel = meter_openai(OpenAI(), c)\n"
+    ask = "\n\ndef ask():\n    return {}.responses.create(input='it')\n"
+    assert check(AppSnapshot({"app.py": text + ask.format("model")})) == []
+    [found] = check(AppSnapshot({"app.py": text + ask.format("plain")}))
+    assert (found.rule, found.line) == ("unbilled-call", 6)
+
+
 def test_what_is_meant_can_be_said_beside_it() -> None:
     on: Files = WIRED["flask"] | {"shop/jobs.py": "def nightly():\n    openai.responses.create()\n"}
     assert [one.rule for one in check(AppSnapshot(on))] == ["unbilled-call"]

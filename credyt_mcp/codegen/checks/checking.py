@@ -63,7 +63,7 @@ def check(snapshot: AppSnapshot, beside: Beside | None = None) -> list[Finding]:
     sources = read_sources(snapshot)
     package = f"{manifest.root}/{manifest.package}/".lstrip("/") if manifest else None
     views = [View(one, package is not None and one.path.startswith(package)) for one in sources]
-    if manifest is None and not any(view.gates or view.records for view in views):
+    if manifest is None and not any(view.speaks for view in views):
         raise InvalidRequest("files", "no code of this app speaks to billing: plan it first")
     found = [
         *(one for view in views for rule in PER_FILE for one in rule(view)),

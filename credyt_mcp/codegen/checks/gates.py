@@ -10,7 +10,13 @@ from tree_sitter import Node
 from credyt_mcp.codegen.checks import syntax
 from credyt_mcp.codegen.checks.findings import Finding, at
 from credyt_mcp.codegen.checks.syntax import Source, called, function_name, names_in, text_of
-from credyt_mcp.codegen.checks.vocabulary import PRIMITIVES, View, contains, function_and_above
+from credyt_mcp.codegen.checks.vocabulary import (
+    METERS,
+    PRIMITIVES,
+    View,
+    contains,
+    function_and_above,
+)
 
 BALANCE = re.compile(
     r"(?i)^(?:get|fetch|load|read|check|current)?_?(?:user_?|wallet_?)?(?:balance|wallet|credits?)$"
@@ -123,8 +129,16 @@ def reported_only(view: View) -> Iterator[Finding]:
 
 
 def unbilled(views: list[View]) -> Iterator[Finding]:
-    """Calls of an LLM provider outside every hold."""
-    work = [(v, call) for v in views for call in v.source.calls if PROVIDER.search(called(call))]
+    """Calls of an LLM provider outside every hold, by a client that no meter is on."""
+    metered = {name for view in views for name in syntax.derived(view.source.root, _meters)}
+    work = [
+        (view, call)
+        for view in views
+        for call in view.source.calls
+        if PROVIDER.search(called(call)) and not metered & set(called(call).split(".")[:-1])
+    ]
+    if not work or any("litellm_callback" in view.imported for view in views):
+        return
     covered = _covered_names(views)
     for view, call in work:
         around = list(function_and_above(call))
@@ -134,6 +148,10 @@ def unbilled(views: list[View]) -> Iterator[Finding]:
         rule = "work-before-hold" if late else "unbilled-call"
         said = f"{called(call)}(…) runs {'before the hold' if late else 'without a hold'}"
         yield at(view.source, call, rule, said)
+
+
+def _meters(node: Node) -> bool:
+    return node.type in syntax.CALLS and syntax.last_name(node) in METERS
 
 
 def _covered_names(views: list[View]) -> set[str]:

@@ -24,6 +24,8 @@ SCOPED = frozenset({"billable", "abillable"})
 SETTLES = frozenset({"settle", "capture", "release"})
 STREAMS = frozenset({"billed_stream", "billedStream", "BilledStream", "sendBilled"})
 RECORDS = frozenset({"record", "record_event", "recordEvent", "submit_events", "submitEvents"})
+METERS = frozenset({"meter_openai", "meter_anthropic", "litellm_callback"})
+"""What makes a client that holds and captures by itself."""
 PRIMITIVES = frozenset({*HOLDS, *SETTLES, *RECORDS, "finish"})
 """Functions of these names do one step; whoever calls them does the others."""
 
@@ -90,6 +92,10 @@ class View:
     def gates(self) -> list[Node]:
         """Calls that ask whether the user can pay."""
         return [*self.holds, *self.scoped]
+
+    @property
+    def speaks(self) -> bool:
+        return bool(self.gates or self.records or self.imported & METERS)
 
     def _calls(self, names: frozenset[str], path: str) -> list[Node]:
         return [call for call in self.source.calls if self._is(call, names, path)]
