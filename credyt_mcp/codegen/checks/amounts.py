@@ -10,7 +10,7 @@ from tree_sitter import Node
 from credyt_mcp.codegen.checks import syntax
 from credyt_mcp.codegen.checks.findings import Finding, at
 from credyt_mcp.codegen.checks.syntax import called, names_in, text_of
-from credyt_mcp.codegen.checks.vocabulary import View, contains
+from credyt_mcp.codegen.checks.vocabulary import View, contains, outermost
 
 FRESH = re.compile(
     r"(?:^|\.)(?:uuid[147]?|randomUUID|nanoid|v4|ulid|time|time_ns|now|random|token_hex|getTime)$"
@@ -42,7 +42,18 @@ def fresh_ids(view: View) -> Iterator[Finding]:
             if name in ("request_id", "requestId", "idempotency_key") and _fresh(value):
                 said = "a request id of one's own making tells no double submit"
                 yield at(view.source, value, "fresh-event-id", said)
+    for call in view.records:
+        function = outermost(call)
+        made = set() if function is None else syntax.derived(function, _makes_fresh, own=True)
+        for name, value in _named(call):
+            if name == "id" and names_in(value) & made:
+                said = f"the event's id, `{text_of(value)}`, is new for each request"
+                yield at(view.source, value, "fresh-event-id", said)
     yield from _made_in_a_loop(view)
+
+
+def _makes_fresh(node: Node) -> bool:
+    return node.type in syntax.CALLS and FRESH.search(called(node)) is not None
 
 
 def _made_in_a_loop(view: View) -> Iterator[Finding]:
@@ -84,6 +95,8 @@ def _sinks(view: View, call: Node) -> Iterator[tuple[str, Node]]:
         for key, value in _named(call):
             if MEASURED.match(key):
                 yield "amount-from-request", value
+    elif any("/top-ups" in text_of(one) for one in given[:1]):
+        yield from (("amount-from-request", value) for k, value in _named(call) if k == "amount")
     elif call in view.gates and given and given[0].type != "string":
         yield "user-from-request", given[0]
 

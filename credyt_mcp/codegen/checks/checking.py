@@ -25,7 +25,13 @@ PER_FILE = (
     *(charges.unsettled, charges.half_settled, charges.unsettled_class),
     *(gates.check_then_act, gates.swallowed, gates.reported_only),
     *(amounts.fresh_ids, amounts.from_request),
-    *(webhooks.after_parser, webhooks.parsed_body, webhooks.unverified, webhooks.toothless),
+    *(
+        webhooks.ignored,
+        webhooks.after_parser,
+        webhooks.parsed_body,
+        webhooks.unverified,
+        webhooks.toothless,
+    ),
 )
 
 
@@ -71,6 +77,7 @@ def check(snapshot: AppSnapshot, beside: Beside | None = None) -> list[Finding]:
         *charges.never_closed(views),
         *gates.unbilled(views),
         *secrets.in_client(files, sources),
+        *secrets.handed_over(sources),
         *secrets.in_code(files),
         *secrets.in_bundles(beside.bundles, beside.secrets),
         *secrets.unset(files, sources, beside.settings),

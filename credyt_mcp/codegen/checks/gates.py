@@ -19,7 +19,7 @@ from credyt_mcp.codegen.checks.vocabulary import (
 )
 
 BALANCE = re.compile(
-    r"(?i)^(?:get|fetch|load|read|check|current)?_?(?:user_?|wallet_?)?(?:balance|wallet|credits?)$"
+    r"(?i)^(?:get|fetch|load|read|check|current|retrieve)?_?(?:user_?|wallet_?)?(?:balance|wallet|credits?)$"
 )
 BALANCE_PATH = re.compile(r"(?:/wallet|/billing/balance)[\"'`]$")
 ANSWERED = re.compile(r"\b[45]\d\d\b|\bstatus\b|status_code|HTTP_402|redirect|\babort\(|\bnext\(")
@@ -90,7 +90,11 @@ def _caught(view: View, handler: Node) -> Iterator[Finding]:
     if syntax.raises(handler) and (not down or SETTING.search(text)):
         return  # some of them go on, by a setting of the app's
     rule = "fail-open" if down else "swallowed-402"
-    said = "paid work goes on although billing is down" if down else "a refusal ends here, unsaid"
+    said = (
+        "refusals and outages alike end here, unsaid" if not kind else "a refusal ends here, unsaid"
+    )
+    if down:
+        said = "paid work goes on although billing is down"
     yield at(view.source, handler, rule, said)
 
 

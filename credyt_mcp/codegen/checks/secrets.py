@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 
 from credyt_mcp.codegen.checks.findings import Finding
-from credyt_mcp.codegen.checks.syntax import Source, line_of, text_of
+from credyt_mcp.codegen.checks.syntax import CALLS, Source, last_name, line_of, text_of
 
 NAMES = re.compile(r"\bCREDYT_(?:API_KEY|WEBHOOK_SECRET)\b")
 PUBLIC = re.compile(
@@ -48,6 +48,19 @@ def _server_imports(source: Source) -> Iterator[Finding]:
             module = text_of(node.child_by_field_name("source")).strip("\"'")
             if SERVER_MODULE.search(module):
                 said = f"a page imports {module}, which is for servers"
+                yield Finding(source.path, line_of(node), "secret-in-client", said)
+
+
+def handed_over(sources: Iterable[Source]) -> Iterator[Finding]:
+    """A secret that a server's code puts into a page: a property of a component, a template's."""
+    for source in sources:
+        for node in source.nodes:
+            shown = node.type == "jsx_attribute" or (
+                node.type in CALLS
+                and last_name(node) in ("render_template", "render", "res.render")
+            )
+            if shown and (found := NAMES.search(text_of(node))):
+                said = f"{found[0]} is handed to a page"
                 yield Finding(source.path, line_of(node), "secret-in-client", said)
 
 

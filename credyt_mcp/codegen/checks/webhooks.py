@@ -12,6 +12,7 @@ from credyt_mcp.codegen.checks.findings import Finding, at
 from credyt_mcp.codegen.checks.syntax import called, function_name, text_of
 from credyt_mcp.codegen.checks.vocabulary import View, outermost
 
+ROUTE = "/api/billing/webhook"
 SECRET = "CREDYT_WEBHOOK_SECRET"  # noqa: S105  its name
 COMPARES = frozenset({"compare_digest", "timingSafeEqual", "verify", "constructEvent", "unwrap"})
 RECEIVES = frozenset({"receive", "webhookAnswer", "billingWebhook", *COMPARES})
@@ -31,15 +32,24 @@ def after_parser(view: View) -> Iterator[Finding]:
     parsers: dict[tuple[Node | None, str], Node] = {}
     for call in mounts:
         where = outermost(call), called(call).rpartition(".")[0]
-        given = syntax.arguments(call)
-        first = given[0] if given else None
-        if first is not None and first.type == "call_expression" and PARSER.search(called(first)):
-            if "verify" not in text_of(first):
-                parsers.setdefault(where, call)
+        if _parses_all(call):
+            parsers.setdefault(where, call)
         elif _is_webhook(call) and where in parsers:
             line = syntax.line_of(parsers[where])
             said = f"mounted after the JSON parser of line {line}"
             yield at(view.source, call, "webhook-raw-body", said)
+
+
+def _parses_all(mount: Node) -> bool:
+    """Whether it is a parser of JSON on a path above the webhook's, and keeps no raw body."""
+    given = syntax.arguments(mount)
+    first = text_of(given[0]).strip("\"'`") if given and given[0].type == "string" else "/"
+    return ROUTE.startswith(first) and any(
+        one.type == "call_expression"
+        and PARSER.search(called(one))
+        and "verify" not in text_of(one)
+        for one in given
+    )
 
 
 def _is_webhook(mount: Node) -> bool:
@@ -79,6 +89,22 @@ def unverified(view: View) -> Iterator[Finding]:
             yield at(view.source, call, "webhook-unverified", said)
     for node, said in _handlers(view):
         if not RECEIVES & _used(node):
+            yield at(view.source, node, "webhook-unverified", said)
+
+
+def ignored(view: View) -> Iterator[Finding]:
+    """A wrong signature that is caught and not answered as one."""
+    for node in view.source.nodes:
+        if node.type not in syntax.HANDLERS or node.parent is None:
+            continue
+        body = node.parent.child_by_field_name("body")
+        checks = {"receive", "webhookAnswer"}
+        tried = (
+            [] if body is None else [one for one in _calls(body) if syntax.last_name(one) in checks]
+        )
+        answers = re.search(r"\b4\d\d\b|\bstatus\b|\babort\(|\bnext\(", text_of(node))
+        if tried and not syntax.raises(node) and not answers:
+            said = "a wrong signature is caught here, and forgotten"
             yield at(view.source, node, "webhook-unverified", said)
 
 
