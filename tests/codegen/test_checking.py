@@ -13,7 +13,10 @@ from credyt_mcp.codegen.snapshot import AppSnapshot
 from credyt_mcp.errors import InvalidRequest
 from tests.codegen.apps import APPS, integrated
 from tests.codegen.faults import FAULTS, Fault
+from tests.codegen.more_faults import MORE_FAULTS
 from tests.codegen.wired import WIRED, Files, changed
+
+PLANTED = [*FAULTS, *MORE_FAULTS]
 
 
 @pytest.mark.parametrize("stack", WIRED)
@@ -23,8 +26,8 @@ def test_an_integration_as_it_should_be_has_no_finding(stack: str) -> None:
 
 @pytest.mark.parametrize(
     "fault",
-    FAULTS,
-    ids=[f"{fault.rule}-{fault.stack}-{number}" for number, fault in enumerate(FAULTS)],
+    PLANTED,
+    ids=[f"{fault.rule}-{fault.stack}-{number}" for number, fault in enumerate(PLANTED)],
 )
 def test_a_planted_fault_is_found_in_its_file_and_line(fault: Fault) -> None:
     faulty = changed(WIRED[fault.stack], fault.path, fault.old, fault.new)
