@@ -147,7 +147,7 @@ def demo() -> None:
 @keys.command("create")
 def create_key(
     name: Annotated[str, typer.Option(help="What the key is for.")] = "default",
-    environment: Annotated[str, typer.Option(help="test or live.")] = "test",
+    environment: Annotated[Environment, typer.Option(help="test or live.")] = "test",
     scopes: Annotated[
         str, typer.Option(help="What it may do: some of read, write, money and admin.")
     ] = ",".join(IN_ORDER),
@@ -155,8 +155,6 @@ def create_key(
     auto_upgrade: AutoUpgrade = False,
 ) -> None:
     """Make an API key. It is shown once."""
-    if environment not in ("test", "live"):
-        raise typer.BadParameter("must be test or live", param_hint="--environment")
     words = {word.strip() for word in scopes.split(",")}
     if not words <= ALL_SCOPES:
         raise typer.BadParameter(f"must be of {', '.join(IN_ORDER)}", param_hint="--scopes")
@@ -165,7 +163,7 @@ def create_key(
             database,
             SystemClock(),
             name,
-            environment,  # type: ignore[arg-type]
+            environment,
             ALL_SCOPES & words,
         )
     if as_json:

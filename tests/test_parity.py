@@ -21,8 +21,10 @@ PROFITABILITY = (
     "get_event shows what an event earned; sums are for reports, which read them by REST"
 )
 PROVIDERS_ONLY = "a payment provider's delivery, which its signature admits and no API key"
+CODING_TOOLS = "for coding tools, which speak MCP; the command line reads a folder itself"
 NOT_OVER_REST = {
-    "plan_integration": "for coding tools, which speak MCP; the command line reads a folder itself",
+    "plan_integration": CODING_TOOLS,
+    "verify_integration": CODING_TOOLS,
     "receive_provider_event": PROVIDERS_ONLY,
     "record_event": "POST /events is the wire's call; this is submit_events for one event",
     "define_price": "the plain way for a model to say what create_product_version says",

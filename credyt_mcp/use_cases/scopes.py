@@ -50,6 +50,7 @@ _OPENS: dict[Scope, tuple[str, ...]] = {
         "plan_integration",
         "quote_asset",
         "simulate_usage",
+        "verify_integration",
         "verify_ledger",
         "enter_portal",
         "view_checkout",

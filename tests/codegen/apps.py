@@ -23,6 +23,15 @@ FLASK = {
     "shop/auth.py": "from flask import g\n\n\ndef who() -> str:\n    return g.user['id']\n",
     ".env.example": "SECRET_KEY=\nDEBUG=\n",
 }
+DJANGO = {
+    "manage.py": "#!/usr/bin/env python\n",
+    "studio/__init__.py": "",
+    "studio/settings.py": "INSTALLED_APPS = [\n    'django.contrib.auth',\n]\n\nMIDDLEWARE = [\n"
+    "    'django.middleware.common.CommonMiddleware',\n]\n\nROOT_URLCONF = 'studio.urls'\n",
+    "studio/urls.py": "from django.urls import path\n\nfrom images import views\n\n"
+    "urlpatterns = [\n    path('images', views.create),\n]\n",
+    "images/views.py": "def create(request):\n    ...\n",
+}
 EXPRESS = {
     "package.json": '{"type": "module", "dependencies": {"express": "^5"}, '
     '"devDependencies": {"vitest": "^4"}}\n',
@@ -38,6 +47,7 @@ NEXTJS = {
 APPS: dict[str, dict[str, str | None]] = {
     "fastapi": FASTAPI,
     "flask": FLASK,
+    "django": DJANGO,
     "express": EXPRESS,
     "nextjs": NEXTJS,
 }

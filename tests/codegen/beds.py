@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 import time
@@ -29,16 +30,14 @@ EVENT = "image_generated"
 SENTINEL = "key_sentinel_of_a_secret"
 
 # Node comes with the development tools, beside Python, so that no machine needs one of its own.
-ENVIRONMENT = {
-    **os.environ,
-    "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-}
+NODE = {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+ENVIRONMENT = {**os.environ, **NODE}
 
 
 def integrate(folder: Path, command: str, *options: str) -> str:
     done = subprocess.run(
         [sys.executable, "-m", "credyt_mcp", "integrate", command, str(folder), *options],
-        env=environment(f"sqlite:///{folder.parent / 'catalogue.db'}", free_port()),
+        env={**environment(f"sqlite:///{folder.parent / 'catalogue.db'}", free_port()), **NODE},
         cwd=folder.parent,
         capture_output=True,
         text=True,
@@ -47,6 +46,14 @@ def integrate(folder: Path, command: str, *options: str) -> str:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
+
+
+def verify(folder: Path, start: Sequence[str], *options: str) -> str:
+    """The app is started by the command line itself, with a server of its own; it must be clean."""
+    said = integrate(folder, "verify", "--run", shlex.join(start), *options)
+    assert "not tried" not in said, said
+    assert said.count("✓") == 7, said
+    return said
 
 
 def apply(folder: Path) -> str:

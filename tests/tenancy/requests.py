@@ -116,6 +116,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     },
     "simulate_usage": {"product_id": "{product_id}", "version": "default", "events": USAGE},
     "submit_events": {"customer_id": "{customer_id}", "events": [EVENT]},
+    "verify_integration": {"files": {"main.py": "billing.authorize(); billing.release()"}},
     "verify_ledger": {},
 }
 """The smallest valid arguments of each tool."""
