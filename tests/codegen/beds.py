@@ -9,7 +9,9 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -55,7 +57,15 @@ def apply(folder: Path) -> str:
 
 def tree(folder: Path) -> dict[str, bytes]:
     """Every file of an app that is not made by running it."""
-    made = {"__pycache__", "node_modules", ".pytest_cache", ".mypy_cache", ".next", "instance"}
+    made = {
+        "__pycache__",
+        "node_modules",
+        ".pytest_cache",
+        ".mypy_cache",
+        ".next",
+        "instance",
+        "dist",
+    }
     return {
         path.relative_to(folder).as_posix(): path.read_bytes()
         for path in sorted(folder.rglob("*"))
@@ -176,6 +186,37 @@ def a_customers_life(browser: httpx.Client, paid: Pay, server: Server, app: Live
     for amount in ("11", "-1", "x"):
         assert browser.post(f"{ROUTES}/top-up", params={"amount": amount}).status_code == 422
     heard(server, app)
+
+
+def a_streams_life(browser: httpx.Client, path: str, server: Server) -> None:
+    """A stream to its end costs what it costs; one that its reader leaves is billed, and tells of
+    the model call whose usage never came. With `?endless` it does not end by itself."""
+    whole = browser.post(path)
+    assert (whole.status_code, whole.text) == (200, "word "), whole.text
+    [cost] = _newest_event(server, of=3)["costs"]
+    assert cost["amount"] == Decimal("0.00006")  # 8 tokens at $1.25 a million and 5 at $10
+    assert balance(browser) == "9.85"
+    with browser.stream("POST", path, params={"endless": "yes"}) as left:
+        assert next(left.iter_text()).startswith("word ")
+    event = _newest_event(server, of=4)
+    with server.sync_client() as client:
+        [unpriced] = client.get("/costs/unpriced").json()["items"]
+    assert (unpriced["event_id"], unpriced["model"]) == (event["id"], "gpt-5")
+    assert balance(browser) == "9.8"
+
+
+def _newest_event(server: Server, of: int) -> dict[str, Any]:
+    """Once there are so many: a stream is settled just after its last byte."""
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    with server.sync_client() as client:
+        while (listed := client.get("/events").json())["total_count"] < of:
+            assert time.monotonic() < deadline, listed
+            time.sleep(0.05)  # the interval of the poll
+        assert listed["total_count"] == of
+        event: dict[str, Any] = exact_json.loads(
+            client.get(f"/events/{listed['items'][0]['id']}").content
+        )
+    return event
 
 
 def balance(browser: httpx.Client) -> str:

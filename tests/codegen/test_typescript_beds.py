@@ -7,8 +7,16 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.codegen import beds
-from tests.codegen.beds import SENTINEL, a_customers_life, integrate, living, replace, run, tree
+from tests.codegen import beds, node
+from tests.codegen.beds import (
+    a_customers_life,
+    a_streams_life,
+    integrate,
+    living,
+    replace,
+    run,
+    tree,
+)
 from tests.processes.harness import serving
 
 PACKAGE = '{"name": "studio", "private": true, "type": "module"}\n'
@@ -50,6 +58,20 @@ app.post("/images", async (_req, res) => {
 
 app.listen(Number(process.env.PORT), "127.0.0.1");
 """
+ANSWERS = """\
+app.post("/answers", async (req, res) => {
+  const charge = await hold(req, "image_generated");
+  await sendBilled(res, charge, words(charge, "endless" in req.query));
+});
+
+async function* words(charge: Charge, endless: boolean) {
+  const call = charge.modelCall({ provider: "openai", model: "gpt-5" });
+  do yield "word ";
+  while (endless);
+  call.usage = { prompt_tokens: 8, completion_tokens: 5, total_tokens: 13 };
+}
+
+"""
 
 
 @pytest.fixture(scope="session")
@@ -57,9 +79,8 @@ def node_modules(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Express, TypeScript, tsx and vitest, installed once."""
     folder = tmp_path_factory.mktemp("express")
     (folder / "package.json").write_text(PACKAGE)
-    quiet = ("npm", "install", "--no-audit", "--no-fund", "--silent")
-    run(folder, *quiet, "express@5")
-    run(folder, *quiet, "-D", "typescript", "tsx", "vitest", "@types/express@5", "@types/node")
+    node.install(folder, "express@5")
+    node.install(folder, "-D", "typescript", "tsx", "vitest", "@types/express@5", "@types/node")
     return folder
 
 
@@ -77,12 +98,8 @@ def studio(tmp_path: Path, node_modules: Path) -> Path:
 @pytest.mark.slow
 def test_an_express_app_sells_what_it_does(studio: Path, sqlite_url: str, tmp_path: Path) -> None:
     before = tree(studio)
-    beds.apply(studio)
-    integrated = tree(studio)
-    assert "Nothing to write" in beds.apply(studio)
-    assert tree(studio) == integrated
-    run(studio, "npx", "tsc")
-    run(studio, "npx", "vitest", "run", CREDYT_API_KEY=SENTINEL)
+    integrated = node.applied(studio)
+    node.check(studio)
     main = studio / "src" / "app.ts"
     config = studio / "src" / "billing" / "config.ts"
     replace(
@@ -92,7 +109,12 @@ def test_an_express_app_sells_what_it_does(studio: Path, sqlite_url: str, tmp_pa
         '  const image = await billable(req, "image_generated", async () => "a drawing");\n'
         "  res.json({ image });\n",
     )
-    replace(main, "import { billingErrors,", "import { billable, billingErrors,")
+    replace(
+        main,
+        "import { billingErrors,",
+        "import { billable, Charge, hold, sendBilled, billingErrors,",
+    )
+    replace(main, "app.use(billingRoutes());\n", f"{ANSWERS}app.use(billingRoutes());\n")
     run(studio, "npx", "tsc")
     with (
         serving(sqlite_url, tmp_path) as [server],
@@ -101,6 +123,7 @@ def test_an_express_app_sells_what_it_does(studio: Path, sqlite_url: str, tmp_pa
     ):
         beds.a_product(server)
         a_customers_life(browser, lambda **more: browser.post("/images", **more), server, app)
+        a_streams_life(browser, "/answers", server)
         assert httpx.post(f"{app.url}/images").status_code == 401
     assert "was written once" in config.read_text()
     main.write_bytes(integrated["src/app.ts"])

@@ -79,7 +79,6 @@ def emit(app: App, found: Match, answers: Answers, package: str) -> Emission:
         reason = "billing must know who pays; nothing of this app was recognised as the user"
         say = f"In {package}/config.ts let currentUserId answer the signed-in user's id."
         by_hand.insert(0, ByHand(f"{package}/config.ts", reason, say))
-    runner = "npx vitest run" if given["runner"] == "vitest" else "npx tsx --test"
     return Emission(
         owned=typescript.parts(package, "express", OWN, given),
         seeded={
@@ -90,7 +89,7 @@ def emit(app: App, found: Match, answers: Answers, package: str) -> Emission:
         edits=(_mount(app, found, name, given["ext"]),),
         by_hand=tuple(by_hand),
         env=environment("http://localhost:3000"),
-        checks=("npx tsc --noEmit", f"{runner} tests/billing.test.ts"),
+        checks=("npx tsc --noEmit", typescript.testing(given["runner"])),
     )
 
 

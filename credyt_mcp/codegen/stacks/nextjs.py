@@ -102,14 +102,13 @@ def emit(app: App, found: Match, answers: Answers, package: str) -> Emission:
         reason = "billing must know who pays; nothing of this app was recognised as the user"
         say = f"In {package}/user.ts let currentUserId answer the signed-in user's id."
         by_hand.insert(0, ByHand(f"{package}/user.ts", reason, say))
-    runner = "npx vitest run" if given["runner"] == "vitest" else "npx tsx --test"
     return Emission(
         owned=owned,
         seeded=seeded,
         edits=(),
         by_hand=tuple(by_hand),
         env=environment("http://localhost:3000"),
-        checks=("npx tsc --noEmit", "npx next build", f"{runner} tests/billing.test.ts"),
+        checks=("npx tsc --noEmit", "npx next build", typescript.testing(given["runner"])),
     )
 
 

@@ -43,6 +43,12 @@ def runner(app: App) -> str:
     return next((name for name in TEST_RUNNERS if name in known), "node:test")
 
 
+def testing(runner: str) -> str:
+    """The command that runs the emitted tests."""
+    command = "npx vitest run" if runner == "vitest" else "npx --yes tsx --test"
+    return f"{command} tests/billing.test.ts"
+
+
 def values(answers: Answers, stack: str, **more: Any) -> dict[str, Any]:
     """What every template is given."""
     return {
