@@ -6,13 +6,20 @@ from dataclasses import dataclass
 
 from credyt_mcp.codegen.answers import Answers
 from credyt_mcp.codegen.snapshot import AppSnapshot, inside, joined
-from credyt_mcp.codegen.stacks import express, fastapi, flask, nextjs
+from credyt_mcp.codegen.stacks import express, fastapi, flask, hono, nextjs
 from credyt_mcp.codegen.stacks.python_app import folder_of
 from credyt_mcp.codegen.stacks.stack import App, Match, Stack
 from credyt_mcp.errors import InvalidRequest
 
 STACKS: dict[str, Stack] = {
-    stack.name: stack for stack in (fastapi.STACK, flask.STACK, express.STACK, nextjs.STACK)
+    stack.name: stack
+    for stack in (
+        fastapi.STACK,
+        flask.STACK,
+        express.STACK,
+        hono.STACK,
+        nextjs.STACK,
+    )
 }
 
 

@@ -29,6 +29,11 @@ EXPRESS = {
     "src/app.ts": 'import express from "express";\n\nconst app = express();\n'
     "app.use(express.json());\n\napp.listen(3000);\n",
 }
+HONO = {
+    "package.json": '{"type": "module", "dependencies": {"hono": "^4"}}\n',
+    "src/index.ts": 'import { Hono } from "hono";\n\nconst app = new Hono();\n\n'
+    'app.get("/", (c) => c.text("hello"));\n\nexport default app;\n',
+}
 NEXTJS = {
     "package.json": '{"dependencies": {"next": "16"}}\n',
     "tsconfig.json": '{"compilerOptions": {"paths": {"@/*": ["./*"]}}}\n',
@@ -39,6 +44,7 @@ APPS: dict[str, dict[str, str | None]] = {
     "fastapi": FASTAPI,
     "flask": FLASK,
     "express": EXPRESS,
+    "hono": HONO,
     "nextjs": NEXTJS,
 }
 

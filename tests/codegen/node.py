@@ -8,6 +8,26 @@ from pathlib import Path
 from tests.codegen import beds
 from tests.codegen.beds import EVENT, PRODUCT, SENTINEL, integrate, run
 
+PACKAGE = '{"name": "studio", "private": true, "type": "module"}\n'
+STRICT = """\
+{
+  "compilerOptions": {
+    "target": "es2022",
+    "module": "nodenext",
+    "strict": true,
+    "noEmit": true,
+    "noUnusedLocals": true,
+    "noUnusedParameters": true,
+    "noUncheckedIndexedAccess": true,
+    "exactOptionalPropertyTypes": true,
+    "verbatimModuleSyntax": true,
+    "erasableSyntaxOnly": true,
+    "types": ["node"],
+    "skipLibCheck": true
+  },
+  "include": ["src", "tests"]
+}
+"""
 QUIET = ("--no-audit", "--no-fund", "--silent", "--prefer-offline")
 
 

@@ -19,26 +19,6 @@ from tests.codegen.beds import (
 )
 from tests.processes.harness import serving
 
-PACKAGE = '{"name": "studio", "private": true, "type": "module"}\n'
-STRICT = """\
-{
-  "compilerOptions": {
-    "target": "es2022",
-    "module": "nodenext",
-    "strict": true,
-    "noEmit": true,
-    "noUnusedLocals": true,
-    "noUnusedParameters": true,
-    "noUncheckedIndexedAccess": true,
-    "exactOptionalPropertyTypes": true,
-    "verbatimModuleSyntax": true,
-    "erasableSyntaxOnly": true,
-    "types": ["node"],
-    "skipLibCheck": true
-  },
-  "include": ["src", "tests"]
-}
-"""
 STUDIO = """\
 import express from "express";
 import type { NextFunction, Request, Response } from "express";
@@ -78,7 +58,7 @@ async function* words(charge: Charge, endless: boolean) {
 def node_modules(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Express, TypeScript, tsx and vitest, installed once."""
     folder = tmp_path_factory.mktemp("express")
-    (folder / "package.json").write_text(PACKAGE)
+    (folder / "package.json").write_text(node.PACKAGE)
     node.install(folder, "express@5")
     node.install(folder, "-D", "typescript", "tsx", "vitest", "@types/express@5", "@types/node")
     return folder
@@ -89,7 +69,7 @@ def studio(tmp_path: Path, node_modules: Path) -> Path:
     folder = tmp_path / "studio"
     (folder / "src").mkdir(parents=True)
     (folder / "package.json").write_text((node_modules / "package.json").read_text())
-    (folder / "tsconfig.json").write_text(STRICT)
+    (folder / "tsconfig.json").write_text(node.STRICT)
     (folder / "src" / "app.ts").write_text(STUDIO)
     (folder / "node_modules").symlink_to(node_modules / "node_modules")
     return folder
@@ -123,7 +103,7 @@ def test_an_express_app_sells_what_it_does(studio: Path, sqlite_url: str, tmp_pa
     ):
         beds.a_product(server)
         a_customers_life(browser, lambda **more: browser.post("/images", **more), server, app)
-        a_streams_life(browser, "/answers", server)
+        a_streams_life(browser, "/answers", server, app)
         assert httpx.post(f"{app.url}/images").status_code == 401
     assert "was written once" in config.read_text()
     main.write_bytes(integrated["src/app.ts"])

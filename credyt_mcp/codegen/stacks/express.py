@@ -75,19 +75,14 @@ def emit(app: App, found: Match, answers: Answers, package: str) -> Emission:
         package_import=f"../{package}",
     )
     by_hand = [ByHand(found.entry, *_wrap(event, name, given), event) for event in answers.events]
-    if found.auth == "unknown":
-        reason = "billing must know who pays; nothing of this app was recognised as the user"
-        say = f"In {package}/config.ts let currentUserId answer the signed-in user's id."
-        by_hand.insert(0, ByHand(f"{package}/config.ts", reason, say))
     return Emission(
-        owned=typescript.parts(package, "express", OWN, given),
+        owned=typescript.parts(package, "express", OWN, given, typescript.SHARED),
         seeded={
             f"{package}/config.ts": render("express/config.ts.j2", **given),
-            "tests/billing-fake.ts": render("typescript/billing-fake.ts.j2", **given),
-            "tests/billing.test.ts": render("express/billing.test.ts.j2", **given),
+            **typescript.tests(given, "express/billing.test.ts.j2"),
         },
         edits=(_mount(app, found, name, given["ext"]),),
-        by_hand=tuple(by_hand),
+        by_hand=(*typescript.who_pays(found, f"{package}/config.ts"), *by_hand),
         env=environment("http://localhost:3000"),
         checks=("npx tsc --noEmit", typescript.testing(given["runner"])),
     )
@@ -100,10 +95,8 @@ def _mount(app: App, found: Match, package: str, ext: str) -> Edit:
     assert made is not None
     name = re.escape(made[1])
     module = f"./{package}/index{ext}" if ext else f"./{package}"
-    quote = "'" if text.count("'") > text.count('"') else '"'
-    end = "" if re.search(r"^import [^;\n]*$", text, re.M) else ";"
-    names = "billingErrors, billingRoutes, billingWebhook"
-    take = f"import {{ {names} }} from {quote}{module}{quote}{end}"
+    take = typescript.import_line(text, "{ billingErrors, billingRoutes, billingWebhook }", module)
+    end = ";" if take.endswith(";") else ""
     webhook = f"{made[1]}.use(billingWebhook()){end}"
     rest = (f"{made[1]}.use(billingRoutes()){end}", f"{made[1]}.use(billingErrors){end}")
     start, imports = find_line(text, MADE), typescript.last_import(text)

@@ -11,7 +11,6 @@ from credyt_mcp.codegen.answers import Answers
 from credyt_mcp.codegen.stacks import typescript_app as typescript
 from credyt_mcp.codegen.stacks.stack import (
     App,
-    ByHand,
     Emission,
     Match,
     Stack,
@@ -20,6 +19,7 @@ from credyt_mcp.codegen.stacks.stack import (
 from credyt_mcp.codegen.templates import render
 
 OWN = ("index",)
+HANDLER = "export const POST = withBilling(async (request) => {\n…\n});"
 ROUTES = ("balance", "top-up", "portal", "webhook")
 
 
@@ -86,7 +86,6 @@ def emit(app: App, found: Match, answers: Answers, package: str) -> Emission:
         lib=_import(app, package, found.entry.count("/") + 4),
     )
     owned = typescript.parts(package, "nextjs", OWN, given)
-    owned[f"{package}/web.ts"] = render("typescript/web.ts.j2", **given)
     for name in ROUTES:
         path = f"{found.entry}/api/billing/{name}/route.ts"
         owned[path] = render(f"nextjs/{name}.ts.j2", **given)
@@ -94,36 +93,19 @@ def emit(app: App, found: Match, answers: Answers, package: str) -> Emission:
         f"{package}/config.ts": render("typescript/config.ts.j2", **given),
         f"{package}/user.ts": render("nextjs/user.ts.j2", **given),
         f"{source}components/billing-balance.tsx": render("nextjs/billing-balance.tsx.j2", **given),
-        "tests/billing-fake.ts": render("typescript/billing-fake.ts.j2", **given),
-        "tests/billing.test.ts": render("typescript/web.test.ts.j2", **given),
+        **typescript.tests(given),
     }
-    by_hand = [ByHand(found.entry, *_wrap(event, given["lib"]), event) for event in answers.events]
-    if found.auth == "unknown":
-        reason = "billing must know who pays; nothing of this app was recognised as the user"
-        say = f"In {package}/user.ts let currentUserId answer the signed-in user's id."
-        by_hand.insert(0, ByHand(f"{package}/user.ts", reason, say))
+    wraps = (
+        typescript.wrapped(found.entry, event, given["lib"], "request", HANDLER)
+        for event in answers.events
+    )
     return Emission(
         owned=owned,
         seeded=seeded,
         edits=(),
-        by_hand=tuple(by_hand),
+        by_hand=(*typescript.who_pays(found, f"{package}/user.ts"), *wraps),
         env=environment("http://localhost:3000"),
         checks=("npx tsc --noEmit", "npx next build", typescript.testing(given["runner"])),
-    )
-
-
-def _wrap(event: str, lib: str) -> tuple[str, str]:
-    reason = f"hold before '{event}' runs, bill it when it is done"
-    return reason, (
-        "Around the work of the route handler that this is about:\n"
-        f'import {{ billable, withBilling }} from "{lib}";\n'
-        "export const POST = withBilling(async (request) => {\n"
-        f'  const result = await billable(request, "{event}", async (charge) => {{\n'
-        "    …the work; charge.use({ tokens }) says what prices read of it\n"
-        "  });\n"
-        "  return Response.json(result);\n"
-        "});\n"
-        "A stream: const charge = await hold(request, …), then return billedStream(charge, chunks)."
     )
 
 

@@ -7,11 +7,13 @@ import re
 from typing import Any
 
 from credyt_mcp.codegen.answers import Answers
-from credyt_mcp.codegen.stacks.stack import MARK, App
+from credyt_mcp.codegen.stacks.stack import MARK, App, ByHand, Match
 from credyt_mcp.codegen.templates import render
 
 ROUTES = "/api/billing"
 SHARED = ("errors", "client", "charges", "webhooks")
+WEB = (*SHARED, "web")
+"""The shared parts where handlers take a Request and answer a Response."""
 NODE_ENV = "process.env[name]"
 TEST_RUNNERS = ("vitest",)
 
@@ -23,6 +25,12 @@ def dependencies(app: App) -> dict[str, Any]:
         return {**said.get("dependencies", {}), **said.get("devDependencies", {})}
     except (ValueError, AttributeError, TypeError):
         return {}
+
+
+def first(app: App, packages: tuple[str, ...]) -> str:
+    """The first of these that package.json names, or ''."""
+    known = dependencies(app)
+    return next((name for name in packages if name in known), "")
 
 
 def ending(app: App) -> str:
@@ -52,6 +60,7 @@ def testing(runner: str) -> str:
 def values(answers: Answers, stack: str, **more: Any) -> dict[str, Any]:
     """What every template is given."""
     return {
+        "stack": stack,
         "mark": "\n".join(f"// {line}" for line in MARK).format(stack=stack),
         "routes": ROUTES,
         "env": NODE_ENV,
@@ -64,13 +73,55 @@ def values(answers: Answers, stack: str, **more: Any) -> dict[str, Any]:
     }
 
 
-def parts(package: str, stack: str, own: tuple[str, ...], given: dict[str, Any]) -> dict[str, str]:
+def parts(
+    package: str,
+    stack: str,
+    own: tuple[str, ...],
+    given: dict[str, Any],
+    shared: tuple[str, ...] = WEB,
+) -> dict[str, str]:
     """The owned files of an emitted folder: the shared ones and the stack's own."""
-    templates = {name: f"typescript/{name}.ts.j2" for name in SHARED}
+    templates = {name: f"typescript/{name}.ts.j2" for name in shared}
     templates |= {name: f"{stack}/{name}.ts.j2" for name in own}
     return {
         f"{package}/{name}.ts": render(template, **given) for name, template in templates.items()
     }
+
+
+def tests(given: dict[str, Any], template: str = "typescript/web.test.ts.j2") -> dict[str, str]:
+    """The seeded tests of an app that runs on Node."""
+    return {
+        "tests/billing-fake.ts": render("typescript/billing-fake.ts.j2", **given),
+        "tests/billing.test.ts": render(template, **given),
+    }
+
+
+def who_pays(found: Match, path: str) -> tuple[ByHand, ...]:
+    """What a person must say where nothing was recognised as the user."""
+    if found.auth != "unknown":
+        return ()
+    reason = "billing must know who pays; nothing of this app was recognised as the user"
+    return (ByHand(path, reason, f"In {path} let currentUserId answer the signed-in user's id."),)
+
+
+def wrapped(path: str, event: str, module: str, given: str, handler: str) -> ByHand:
+    """Where handlers take a Request, or what has one: `handler` begins and ends with `{}`."""
+    body = (
+        f'  const result = await billable({given}, "{event}", async (charge) => {{\n'
+        "    …the work; charge.use({ tokens }) says what prices read of it,\n"
+        "    charge.modelCall({ provider, model, usage }) what a model's answer cost you\n"
+        "  });\n"
+        "  return Response.json(result);"
+    )
+    names = "billable, withBilling" if "withBilling" in handler else "billable"
+    said = (
+        "Around the work of the handler that this is about, outside of any catch of its own:\n"
+        f'import {{ {names} }} from "{module}";\n'
+        f"{handler.replace('…', body)}\n"
+        f"A stream: const charge = await hold({given}, …);\n"
+        "return billedStream(charge, chunks);"
+    )
+    return ByHand(path, f"hold before '{event}' runs, bill it when it is done", said, event)
 
 
 def last_import(text: str) -> str | None:
@@ -78,3 +129,10 @@ def last_import(text: str) -> str | None:
     lines = text.splitlines()
     found = [line for line in lines if re.match(r"(import|\} from) .*[\"'];?$", line)]
     return found[-1] if found and lines.count(found[-1]) == 1 else None
+
+
+def import_line(text: str, names: str, module: str) -> str:
+    """An import with the quotes and the semicolon, or none, of the file's own."""
+    quote = "'" if text.count("'") > text.count('"') else '"'
+    end = "" if re.search(r"^import [^;\n]*$", text, re.M) else ";"
+    return f"import {names} from {quote}{module}{quote}{end}"
