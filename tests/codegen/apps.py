@@ -40,12 +40,22 @@ NEXTJS = {
     "app/layout.tsx": None,
     "app/page.tsx": None,
 }
+SUPABASE = {
+    "package.json": '{"type": "module", "devDependencies": {"vite": "^8"}}\n',
+    "tsconfig.app.json": '{"compilerOptions": {"paths": {"@/*": ["./src/*"]}}}\n',
+    "src/main.tsx": None,
+    "src/integrations/supabase/client.ts": 'import { createClient } from "@supabase/supabase-js";\n'
+    'export const supabase = createClient("url", "key");\n',
+    "supabase/config.toml": 'project_id = "studio"\n\n[functions.images]\nverify_jwt = true\n',
+    "supabase/functions/images/index.ts": None,
+}
 APPS: dict[str, dict[str, str | None]] = {
     "fastapi": FASTAPI,
     "flask": FLASK,
     "express": EXPRESS,
     "hono": HONO,
     "nextjs": NEXTJS,
+    "supabase": SUPABASE,
 }
 
 

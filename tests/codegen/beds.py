@@ -123,6 +123,7 @@ def living(
     """The app as a process of its own, told of the server as its operator would tell it."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
+    env = {name: value.format(url=url) for name, value in env.items()}
     with server.sync_client() as client:
         made = client.post("/webhooks", json={"url": f"{url}{webhook}"})
     assert made.status_code == 201, made.text

@@ -33,13 +33,12 @@ LAST = r"^(?:{name}\.listen\(|export default {name}\b|module\.exports = {name}\b
 
 def wanted(app: App) -> list[str]:
     """Dependencies and what may make the app or know the user."""
-    return [
-        path
-        for path in app.files()
-        if path in ("package.json", "tsconfig.json")
-        or re.search(r"(^|/)(app|index|server|main)\.ts$", path)
-        or re.search(r"(^|/)\w*([aA]uth|[sS]ession|[mM]iddleware)\w*\.ts$", path)
-    ]
+    return typescript.wanted(
+        app,
+        "express",
+        r"(^|/)(app|index|server|main)\.ts$",
+        r"(^|/)\w*([aA]uth|[sS]ession|[mM]iddleware)\w*\.ts$",
+    )
 
 
 def match(app: App) -> Match | None:

@@ -29,13 +29,12 @@ LAST = (
 
 def wanted(app: App) -> list[str]:
     """Dependencies and what may make the app or know the user."""
-    return [
-        path
-        for path in app.files()
-        if path in ("package.json", "tsconfig.json")
-        or re.search(r"(^|/)(app|index|server|main)\.tsx?$", path)
-        or re.search(r"(^|/)\w*([aA]uth|[sS]ession|[mM]iddleware)\w*\.ts$", path)
-    ]
+    return typescript.wanted(
+        app,
+        "hono",
+        r"(^|/)(app|index|server|main)\.tsx?$",
+        r"(^|/)\w*([aA]uth|[sS]ession|[mM]iddleware)\w*\.ts$",
+    )
 
 
 def match(app: App) -> Match | None:

@@ -5,8 +5,6 @@ None exports `dynamic` or `runtime`: with the starter's cacheComponents those fa
 
 from __future__ import annotations
 
-import re
-
 from credyt_mcp.codegen.answers import Answers
 from credyt_mcp.codegen.stacks import typescript_app as typescript
 from credyt_mcp.codegen.stacks.stack import (
@@ -25,12 +23,11 @@ ROUTES = ("balance", "top-up", "portal", "webhook")
 
 def wanted(app: App) -> list[str]:
     """Dependencies, the alias of imports, and what may know the user."""
-    return [
-        path
-        for path in app.files()
-        if path in ("package.json", "tsconfig.json")
-        or re.search(r"(^|/)(auth|supabase/server|supabase-server)\.ts$", path)
-    ]
+    return typescript.wanted(
+        app,
+        "next",
+        r"(^|/)(auth|supabase/server|supabase-server)\.ts$",
+    )
 
 
 def match(app: App) -> Match | None:
@@ -64,15 +61,6 @@ def _user(app: App) -> tuple[str, str]:
     return "unknown", ""
 
 
-def _import(app: App, path: str, depth: int) -> str:
-    """By the app's alias '@/', or relative from a file that many folders deep."""
-    module = path.removesuffix(".ts")
-    alias = re.search(r'"@/\*"\s*:\s*\[\s*"(?:\./)?(src/)?\*"', app.text("tsconfig.json"))
-    if alias is not None:
-        return "@/" + (module.removeprefix("src/") if alias[1] else module)
-    return "../" * depth + module
-
-
 def emit(app: App, found: Match, answers: Answers, package: str) -> Emission:
     source = "src/" if found.entry.startswith("src/") else ""
     given = typescript.values(
@@ -81,9 +69,9 @@ def emit(app: App, found: Match, answers: Answers, package: str) -> Emission:
         ext="",
         runner=typescript.runner(app),
         user_kind=found.auth,
-        auth_module=_import(app, _user(app)[1], package.count("/") + 1),
+        auth_module=typescript.module(app, _user(app)[1], "../" * (package.count("/") + 1)),
         package_import=f"../{package}",
-        lib=_import(app, package, found.entry.count("/") + 4),
+        lib=typescript.module(app, package, "../" * (found.entry.count("/") + 4)),
     )
     owned = typescript.parts(package, "nextjs", OWN, given)
     for name in ROUTES:

@@ -14,6 +14,7 @@ ROUTES = "/api/billing"
 SHARED = ("errors", "client", "charges", "webhooks")
 WEB = (*SHARED, "web")
 """The shared parts where handlers take a Request and answer a Response."""
+SETTINGS = ("package.json", "tsconfig.json", "tsconfig.app.json")
 NODE_ENV = "process.env[name]"
 TEST_RUNNERS = ("vitest",)
 
@@ -33,6 +34,18 @@ def first(app: App, packages: tuple[str, ...]) -> str:
     return next((name for name in packages if name in known), "")
 
 
+def wanted(app: App, package: str, *patterns: str) -> list[str]:
+    """What says which packages there are; the files that match, unless this one is not there."""
+    known = app.text("package.json")
+    if known and package not in dependencies(app):
+        patterns = ()
+    return [
+        path
+        for path in app.files()
+        if path in SETTINGS or any(re.search(pattern, path) for pattern in patterns)
+    ]
+
+
 def ending(app: App) -> str:
     """What the app's own relative imports end with: '.js' as Node wants it, '.ts', or nothing."""
     for path in app.files():
@@ -43,6 +56,16 @@ def ending(app: App) -> str:
     modern = re.search(r'"type"\s*:\s*"module"', app.text("package.json"))
     bundled = re.search(r'(?i)"moduleResolution"\s*:\s*"bundler"', app.text("tsconfig.json"))
     return ".js" if modern and not bundled else ""
+
+
+def module(app: App, path: str, up: str) -> str:
+    """What a file is imported as: by the app's alias '@/', or `up` to the app's folder and down."""
+    name = path.removesuffix(".ts")
+    said = app.text("tsconfig.json") + app.text("tsconfig.app.json")
+    alias = re.search(r'"@/\*"\s*:\s*\[\s*"(?:\./)?(src/)?\*"', said)
+    if alias is not None:
+        return "@/" + (name.removeprefix("src/") if alias[1] else name)
+    return up + name
 
 
 def runner(app: App) -> str:
