@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from credyt_mcp.codegen.answers import Answers
 from credyt_mcp.codegen.snapshot import AppSnapshot, inside, joined
-from credyt_mcp.codegen.stacks import express, fastapi, flask, hono, nextjs, supabase
+from credyt_mcp.codegen.stacks import express, fastapi, flask, hono, nextjs, supabase, tanstack
 from credyt_mcp.codegen.stacks.python_app import folder_of
 from credyt_mcp.codegen.stacks.stack import App, Match, Stack
 from credyt_mcp.errors import InvalidRequest
@@ -20,6 +20,7 @@ STACKS: dict[str, Stack] = {
         hono.STACK,
         nextjs.STACK,
         supabase.STACK,
+        tanstack.STACK,
     )
 }
 

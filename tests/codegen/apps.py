@@ -49,6 +49,13 @@ SUPABASE = {
     "supabase/config.toml": 'project_id = "studio"\n\n[functions.images]\nverify_jwt = true\n',
     "supabase/functions/images/index.ts": None,
 }
+TANSTACK = {
+    "package.json": '{"type": "module", "dependencies": {"@tanstack/react-start": "^1"}, '
+    '"devDependencies": {"vite": "^8"}}\n',
+    "tsconfig.json": '{"compilerOptions": {"paths": {"@/*": ["./src/*"]}}}\n',
+    "src/routes/__root.tsx": None,
+    "src/integrations/supabase/client.ts": None,
+}
 APPS: dict[str, dict[str, str | None]] = {
     "fastapi": FASTAPI,
     "flask": FLASK,
@@ -56,6 +63,7 @@ APPS: dict[str, dict[str, str | None]] = {
     "hono": HONO,
     "nextjs": NEXTJS,
     "supabase": SUPABASE,
+    "tanstack": TANSTACK,
 }
 
 

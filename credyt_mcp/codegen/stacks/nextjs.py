@@ -80,7 +80,9 @@ def emit(app: App, found: Match, answers: Answers, package: str) -> Emission:
     seeded = {
         f"{package}/config.ts": render("typescript/config.ts.j2", **given),
         f"{package}/user.ts": render("nextjs/user.ts.j2", **given),
-        f"{source}components/billing-balance.tsx": render("nextjs/billing-balance.tsx.j2", **given),
+        f"{source}components/billing-balance.tsx": render(
+            "typescript/billing-balance.tsx.j2", **given
+        ),
         **typescript.tests(given),
     }
     wraps = (

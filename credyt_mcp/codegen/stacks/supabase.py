@@ -26,12 +26,9 @@ UNVERIFIED = ("[functions.billing-webhook]", "verify_jwt = false")
 
 def wanted(app: App) -> list[str]:
     """Dependencies, the functions' settings, and what may be the page's client of Supabase."""
-    return typescript.wanted(
-        app,
-        "vite",
-        rf"^{CONFIG}$",
-        r"^src/(.*/)?(client|supabase(Client|-client)?)\.ts$",
-    )
+    page = r"^src/(.*/)?(client|supabase(Client|-client)?)\.ts$"
+    other = typescript.first(app, OTHERS)
+    return typescript.wanted(app, "vite", *(() if other else (f"^{CONFIG}$", page)))
 
 
 def match(app: App) -> Match | None:
@@ -55,6 +52,7 @@ def emit(app: App, found: Match, answers: Answers, package: str) -> Emission:
         runner="node:test",
         package_import=f"../_shared/{folder}",
         folder=folder,
+        supabase_key="SUPABASE_ANON_KEY",
     ) | {"routes": ROUTES, "env": "Deno.env.get(name)"}
     owned = typescript.parts(package, "supabase", OWN, given)
     for name in ("billing", "billing-webhook"):
@@ -67,7 +65,7 @@ def emit(app: App, found: Match, answers: Answers, package: str) -> Emission:
     }
     for path, _ in app.search(CLIENT, ".ts"):
         given["supabase"] = typescript.module(app, path, "../../")
-        component = render("supabase/billing-balance.tsx.j2", **given)
+        component = render("typescript/billing-balance-supabase.tsx.j2", **given)
         seeded["src/components/BillingBalance.tsx"] = component
         break
     functions = " ".join(f"{FUNCTIONS}/{name}/index.ts" for name in ("billing", "billing-webhook"))
