@@ -59,7 +59,8 @@ def tree(folder: Path) -> dict[str, bytes]:
     """Every file of an app that is not made by running it."""
     made = {
         *("__pycache__", ".pytest_cache", ".mypy_cache", "instance"),
-        *("node_modules", ".next", "dist", "tsconfig.tsbuildinfo"),
+        *("node_modules", "dist", ".next", "next-env.d.ts", "tsconfig.tsbuildinfo"),
+        "routeTree.gen.ts",
     }
     return {
         path.relative_to(folder).as_posix(): path.read_bytes()

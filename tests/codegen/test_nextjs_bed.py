@@ -14,7 +14,6 @@ from tests.codegen.beds import (
     integrate,
     living,
     replace,
-    run,
     tree,
 )
 from tests.processes.harness import serving
@@ -62,7 +61,6 @@ def chat(tmp_path: Path) -> Path:
     folder = tmp_path / "chat"
     node.create(tmp_path, *STARTER)
     node.install(folder)
-    run(folder, "npx", "next", "build")
     return folder
 
 

@@ -15,7 +15,6 @@ from tests.codegen.beds import (
     integrate,
     living,
     replace,
-    run,
     tree,
 )
 from tests.processes.harness import serving
@@ -77,7 +76,6 @@ def studio(tmp_path: Path) -> Path:
     folder = tmp_path / "studio"
     node.create(tmp_path, *STARTER)
     node.install(folder)
-    run(folder, "npm", "run", "build")
     return folder
 
 
@@ -122,5 +120,4 @@ def test_an_app_of_tanstack_start_sells_what_it_does(
     (studio / "src/images.functions.ts").unlink()
     (studio / "src/routes/api/answers.ts").unlink()
     integrate(studio, "remove")
-    run(studio, "npm", "run", "build")
     assert tree(studio) == before

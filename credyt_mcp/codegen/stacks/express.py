@@ -27,7 +27,10 @@ USERS = (
     ("user", r"\breq\.user\b"),
     ("session", r"\breq\.session\??\.userId\b"),
 )
-CATCH_ALL = r"""^{name}\.(?:use\(\s*\(?(?:err|error)\b|(?:use|get|all)\(\s*["'](?:\*|/?\{{?\*))"""
+CATCH_ALL = (
+    r"""^\s*{name}\.use\(\s*(?:async )?\(?(?:err|error)\b"""
+    r"""|^{name}\.(?:use|get|all)\(\s*["'](?:\*|/?\{{?\*)"""
+)
 LAST = r"^(?:{name}\.listen\(|export default {name}\b|module\.exports = {name}\b)"
 
 
@@ -36,7 +39,7 @@ def wanted(app: App) -> list[str]:
     return typescript.wanted(
         app,
         "express",
-        r"(^|/)(app|index|server|main)\.ts$",
+        r"(^|/)(app|index|server|main|routes)\.ts$",
         r"(^|/)\w*([aA]uth|[sS]ession|[mM]iddleware)\w*\.ts$",
     )
 
@@ -78,6 +81,7 @@ def emit(app: App, found: Match, answers: Answers, package: str) -> Emission:
         owned=typescript.parts(package, "express", OWN, given, typescript.SHARED),
         seeded={
             f"{package}/config.ts": render("express/config.ts.j2", **given),
+            **typescript.page(app, given),
             **typescript.tests(given, "express/billing.test.ts.j2"),
         },
         edits=(_mount(app, found, name, given["ext"]),),
@@ -102,10 +106,11 @@ def _mount(app: App, found: Match, package: str, ext: str) -> Edit:
     last = find_line(text, CATCH_ALL.format(name=name)) or find_line(text, LAST.format(name=name))
     insertions: tuple[Insertion, ...] = ()
     if start and imports and last:
+        indent = last[: len(last) - len(last.lstrip())]
         insertions = (
             Insertion((take,), imports),
             Insertion((webhook,), start),
-            Insertion((*rest, ""), last, before=True),
+            Insertion((*(indent + line for line in rest), ""), last, before=True),
         )
     said = "\n".join(
         (take, f"first of all: {webhook}", f"after the sign-in and your routes: {' '.join(rest)}")

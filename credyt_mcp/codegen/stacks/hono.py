@@ -81,6 +81,7 @@ def emit(app: App, found: Match, answers: Answers, package: str) -> Emission:
         owned=typescript.parts(package, "hono", OWN, given),
         seeded={
             f"{package}/config.ts": render("hono/config.ts.j2", **given),
+            **typescript.page(app, given),
             **typescript.tests(given, "hono/billing.test.ts.j2"),
         },
         edits=(_mount(app, found, name, given["ext"]),),

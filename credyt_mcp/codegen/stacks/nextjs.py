@@ -95,7 +95,7 @@ def emit(app: App, found: Match, answers: Answers, package: str) -> Emission:
         edits=(),
         by_hand=(*typescript.who_pays(found, f"{package}/user.ts"), *wraps),
         env=environment("http://localhost:3000"),
-        checks=("npx tsc --noEmit", "npx next build", typescript.testing(given["runner"])),
+        checks=("npx next build", "npx tsc --noEmit", typescript.testing(given["runner"])),
     )
 
 

@@ -119,6 +119,15 @@ def tests(given: dict[str, Any], template: str = "typescript/web.test.ts.j2") ->
     }
 
 
+def page(app: App, given: dict[str, Any]) -> dict[str, str]:
+    """The balance for the pages of a server that brings its own, if they are React's."""
+    for source in ("client/src", "src"):
+        if "react" in dependencies(app) and f"{source}/main.tsx" in app.files():
+            component = render("typescript/billing-balance.tsx.j2", **given)
+            return {f"{source}/components/BillingBalance.tsx": component}
+    return {}
+
+
 def who_pays(found: Match, path: str) -> tuple[ByHand, ...]:
     """What a person must say where nothing was recognised as the user."""
     if found.auth != "unknown":
