@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 from credyt_mcp.codegen.answers import Answers
 from credyt_mcp.codegen.edits import Edit, Insertion, find_line
 from credyt_mcp.codegen.stacks import typescript_app as typescript
-from credyt_mcp.codegen.stacks.stack import App, Emission, Match, Stack, environment
+from credyt_mcp.codegen.stacks.stack import App, ByHand, Emission, Match, Stack, environment
 from credyt_mcp.codegen.templates import render
 
 FUNCTIONS = "supabase/functions"
@@ -21,6 +21,11 @@ OWN = ("index", "handler")
 OTHERS = ("next", "@tanstack/react-start", "express", "hono")
 HANDLER = "Deno.serve(withBilling(async (request) => {\n…\n}));"
 CLIENT = r"^export const supabase\b.*=\s*createClient\b"
+DEPLOYED = ByHand(
+    f"{FUNCTIONS}/billing-webhook/index.ts",
+    "the billing server calls billing-webhook with a signature and no token",
+    "Deploy billing-webhook without the check of tokens (JWT verification).",
+)
 UNVERIFIED = ("[functions.billing-webhook]", "verify_jwt = false")
 
 
@@ -69,16 +74,16 @@ def emit(app: App, found: Match, answers: Answers, package: str) -> Emission:
         seeded["src/components/BillingBalance.tsx"] = component
         break
     functions = " ".join(f"{FUNCTIONS}/{name}/index.ts" for name in ("billing", "billing-webhook"))
+    module = f"../_shared/{folder}/index.ts"
+    wraps = (
+        typescript.wrapped(FUNCTIONS, event, module, "request", HANDLER) for event in answers.events
+    )
+    configured = CONFIG in app.files()
     return Emission(
         owned=owned,
         seeded=seeded,
-        edits=(_unverified(app),),
-        by_hand=tuple(
-            typescript.wrapped(
-                FUNCTIONS, event, f"../_shared/{folder}/index.ts", "request", HANDLER
-            )
-            for event in answers.events
-        ),
+        edits=(_unverified(app),) if configured else (),
+        by_hand=tuple(wraps) if configured else (DEPLOYED, *wraps),
         env=environment("http://localhost:5173"),
         checks=(
             f"deno check {functions}",
