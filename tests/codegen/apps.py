@@ -38,18 +38,42 @@ EXPRESS = {
     "src/app.ts": 'import express from "express";\n\nconst app = express();\n'
     "app.use(express.json());\n\napp.listen(3000);\n",
 }
+HONO = {
+    "package.json": '{"type": "module", "dependencies": {"hono": "^4"}}\n',
+    "src/index.ts": 'import { Hono } from "hono";\n\nconst app = new Hono();\n\n'
+    'app.get("/", (c) => c.text("hello"));\n\nexport default app;\n',
+}
 NEXTJS = {
     "package.json": '{"dependencies": {"next": "16"}}\n',
     "tsconfig.json": '{"compilerOptions": {"paths": {"@/*": ["./*"]}}}\n',
     "app/layout.tsx": None,
     "app/page.tsx": None,
 }
+SUPABASE = {
+    "package.json": '{"type": "module", "devDependencies": {"vite": "^8"}}\n',
+    "tsconfig.app.json": '{"compilerOptions": {"paths": {"@/*": ["./src/*"]}}}\n',
+    "src/main.tsx": None,
+    "src/integrations/supabase/client.ts": 'import { createClient } from "@supabase/supabase-js";\n'
+    'export const supabase = createClient("url", "key");\n',
+    "supabase/config.toml": 'project_id = "studio"\n\n[functions.images]\nverify_jwt = true\n',
+    "supabase/functions/images/index.ts": None,
+}
+TANSTACK = {
+    "package.json": '{"type": "module", "dependencies": {"@tanstack/react-start": "^1"}, '
+    '"devDependencies": {"vite": "^8"}}\n',
+    "tsconfig.json": '{"compilerOptions": {"paths": {"@/*": ["./src/*"]}}}\n',
+    "src/routes/__root.tsx": None,
+    "src/integrations/supabase/client.ts": None,
+}
 APPS: dict[str, dict[str, str | None]] = {
     "fastapi": FASTAPI,
     "flask": FLASK,
     "django": DJANGO,
     "express": EXPRESS,
+    "hono": HONO,
     "nextjs": NEXTJS,
+    "supabase": SUPABASE,
+    "tanstack": TANSTACK,
 }
 
 
