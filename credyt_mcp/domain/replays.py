@@ -1,9 +1,9 @@
 """A wallet's recorded life once more, with other prices: the rules are billing's own. Pure.
 
 What happened is walked in the order in which it was billed. Credit and debits that are no usage
-come as they came; events of the stretch in question are priced anew, all others cost what they
-cost; every event counts, as if the prices had always been these. Nothing is held: what
-authorizations had set aside at a moment is taken for available.
+come as they came, only that a charge earns what the credit is worth that it now finds. Events of
+the stretch are priced anew, all others cost what they cost; every event counts, as if the prices
+had always been these. Nothing is held: what authorizations had set aside is taken for available.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from credyt_mcp.domain.book import Book, Customer, Event, RateCard, SubscribedVersion
-from credyt_mcp.domain.earnings import Earned, vendor_costs
+from credyt_mcp.domain.earnings import Earned, face_value, vendor_costs, worth
 from credyt_mcp.domain.grants import Basis, Grant
 from credyt_mcp.domain.ledger import Account
 from credyt_mcp.domain.metering import Metered, meter
@@ -56,13 +56,16 @@ class RecordedEvent(NamedTuple):
 
 
 class Movement(NamedTuple):
-    """Credit (`grant`), or a debit of `units` that is no usage, of the account with that id."""
+    """Credit (`grant`), or a debit of `units` that is no usage, of the account with that id. A
+    charge or a fee for a subscription `earned` something `executed_at` then."""
 
     id: int
     account_id: int
     recorded_at: int
     units: int
     grant: Grant | None
+    executed_at: int = 0
+    earned: Earned | None = None
 
 
 @dataclass
@@ -160,6 +163,12 @@ class ReplayedWallet:
         account = self._accounts[movement.account_id]
         self._go_to(movement.recorded_at)
         if movement.grant is None:
+            if movement.earned is not None and self._stretch.holds(movement.executed_at):
+                # The same charge, but of credit that other usage has left.
+                earned = worth(account, movement.units, self._book.find_rate)
+                _increase(self.outcome.billed.revenue, movement.earned)
+                now = face_value(account.asset.code, movement.units, earned)
+                _increase(self.outcome.replayed.revenue, now)
             self._book.debit(account, movement.units)
         elif movement.grant.booked:
             self._book.credit(account, movement.grant)
@@ -237,8 +246,8 @@ class ReplayedWallet:
         outcome.own.add(fee for fee in fees if fee.price in self._own_prices)
         if not fees:
             _increase(outcome.without_fee, {event.event_type: 1})
-        for account in priced.owed:
-            if account.balance < -account.overdraft_limit:
+        for account, owed in priced.owed.items():
+            if owed > 0 and account.balance < -account.overdraft_limit:
                 first = Dry(account, event.id, event.recorded_at, account.balance)
                 known = outcome.dry.get(account.label, first)
                 lowest = min(known.lowest, account.balance)

@@ -58,7 +58,8 @@ _GRANTS = text(
 ).bindparams(bindparam("ids", expanding=True))
 # Credit that takes effect or expires comes of itself, too.
 _DEBITS = text(
-    "SELECT t.id, e.account_id, t.recorded_at, e.amount FROM ledger_entries e"
+    "SELECT t.id, e.account_id, t.recorded_at, e.amount, t.kind, t.details,"
+    " COALESCE(t.executed_at, t.recorded_at) FROM ledger_entries e"
     " JOIN ledger_transactions t ON t.id = e.transaction_id"
     " WHERE e.account_id IN :ids AND e.amount < 0 AND e.id <= :horizon"
     " AND t.kind NOT IN ('activation', 'expiry')"
@@ -156,7 +157,8 @@ class History:
             last = rows[-1][0]
 
     def standing_revenue(self, stretch: Stretch) -> Earned:
-        """What charges and paid subscription fees earned in the stretch, whatever usage costs."""
+        """What subscription fees earned in the stretch that no wallet paid, less what was given
+        back: it stands, whatever usage costs."""
         transaction, account = LedgerTransactionRow, LedgerAccountRow
         moment = func.coalesce(transaction.executed_at, transaction.recorded_at)
         query = (
@@ -165,6 +167,7 @@ class History:
             .where(
                 transaction.tenant_id == self._population.tenant_id,
                 col(transaction.kind).in_(EARNING),
+                or_(col(account.kind) != "wallet", col(transaction.amount) < 0),
                 col(transaction.customer_id).in_(self._population.ids),
             )
         )
@@ -214,6 +217,7 @@ class History:
             for row_id, public_id, _ in rows
         }
         owners: dict[int, int] = {}
+        codes: dict[int, str] = {}
         for account_id, owner, name, code, limit in self._rows(
             _ACCOUNTS, tenant_id=tenant_id, ids=ids
         ):
@@ -222,9 +226,9 @@ class History:
             account = Account(account_id, tenant_id, owner, "wallet", name, asset)
             account.overdraft_limit = limit
             customers[owner].accounts[name, code] = account
-            owners[account_id] = owner
+            owners[account_id], codes[account_id] = owner, asset.code
         movements: dict[int, list[Movement]] = {}
-        for movement in self._movements(list(owners)) if owners else ():
+        for movement in self._movements(codes) if codes else ():
             movements.setdefault(owners[movement.account_id], []).append(movement)
         for row_id, _, external_id in rows:
             own = sorted(movements.pop(row_id, ()), key=attrgetter("id"))
@@ -253,8 +257,8 @@ class History:
                 self._cards[version_id] = card_of(session, product, version)
         return self._cards[version_id]
 
-    def _movements(self, account_ids: list[int]) -> Iterator[Movement]:
-        for row in self._rows(_GRANTS, ids=account_ids, horizon=self._horizon):
+    def _movements(self, codes: dict[int, str]) -> Iterator[Movement]:
+        for row in self._rows(_GRANTS, ids=list(codes), horizon=self._horizon):
             grant = Grant(
                 id=row.id,
                 purpose=row.purpose,
@@ -268,10 +272,14 @@ class History:
                 basis=None if row.basis is None else Basis.parse(row.basis),
             )
             yield Movement(row.transaction_id, row.account_id, row.created_at, row.amount, grant)
-        for row_id, account_id, recorded_at, amount in self._rows(
-            _DEBITS, ids=account_ids, horizon=self._horizon
+        for row_id, account_id, recorded_at, amount, kind, details, executed_at in self._rows(
+            _DEBITS, ids=list(codes), horizon=self._horizon
         ):
-            yield Movement(row_id, account_id, recorded_at, -amount, None)
+            earned = None
+            if kind in EARNING:
+                stored = exact_json.loads(details).get("earned")
+                earned = face_value(codes[account_id], -amount, stored)
+            yield Movement(row_id, account_id, recorded_at, -amount, None, executed_at, earned)
 
     def _events(self, customer_id: int) -> Iterator[RecordedEvent]:
         after = 0

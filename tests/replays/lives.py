@@ -98,7 +98,7 @@ data = st.fixed_dictionaries(
     },
 )
 types = ["image", "chat", "page", "pay", "call", "store", "render", "frame", "unknown"]
-days = st.none() | st.integers(1, 40)
+days = st.none() | st.integers(1, 6)
 amounts = st.decimals("0.01", "25", places=2)
 assets = st.sampled_from(["USD", "credits"])
 happenings = st.lists(
@@ -115,9 +115,9 @@ happenings = st.lists(
         ),
         st.builds(Spend, who, assets, amounts),
         st.builds(Change, who),
-        st.builds(Wait, st.integers(1, 200)),
+        *[st.builds(Wait, st.integers(1, 200))] * 2,
     ),
-    min_size=5,
+    min_size=10,
     max_size=60,
 )
 

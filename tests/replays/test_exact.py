@@ -18,7 +18,7 @@ from credyt_mcp.use_cases.stats import get_customer_stats
 from tests.conftest import Call
 from tests.replays.lives import LATER, happenings, lived, two_accounts
 
-EXAMPLES = 12
+EXAMPLES = 15
 quiet = settings(
     max_examples=EXAMPLES,
     deadline=None,
@@ -81,7 +81,7 @@ async def test_a_replay_equals_billing_from_scratch(system: System, clock: Froze
 async def test_a_replay_of_what_is_in_force_changes_nothing_in_any_stretch(
     system: System, clock: FrozenClock
 ) -> None:
-    recorded, fresh = await two_accounts(system)
+    _, fresh = await two_accounts(system)
     numbers = count()
 
     async def holds(life: list[Any], first: int, last: int) -> None:
