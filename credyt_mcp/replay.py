@@ -1,4 +1,4 @@
-"""`credyt-mcp replay`: recorded usage under other prices, of any length, with progress. No decisions.
+"""`credyt-mcp replay`: recorded usage under other prices, however much. Decides nothing.
 
 For continuous integration too: exit code 1 when a customer's bill would rise by more than is said.
 """

@@ -20,6 +20,7 @@ WEBHOOKS = "set up once, by a person; no flow of the skills does it"
 PROFITABILITY = (
     "get_event shows what an event earned; sums are for reports, which read them by REST"
 )
+REPLAYS = "replay_pricing answers whole; what was kept is for reports"
 PROVIDERS_ONLY = "a payment provider's delivery, which its signature admits and no API key"
 NOT_OVER_REST = {
     "plan_integration": "for coding tools, which speak MCP; the command line reads a folder itself",
@@ -37,6 +38,11 @@ NO_SECRETS = "a key would be written into a conversation: left to people"
 NOT_OVER_MCP = {
     "list_unpriced_costs": PROFITABILITY,
     "reprice_costs": PROFITABILITY,
+    "compare_replays": REPLAYS,
+    "delete_replay": REPLAYS,
+    "get_replay": REPLAYS,
+    "list_replayed_customers": REPLAYS,
+    "list_replays": REPLAYS,
     "set_llm_price": LEAN_LIST,
     "list_llm_prices": LEAN_LIST,
     "delete_llm_price": LEAN_LIST,

@@ -30,7 +30,7 @@ class ReplayPricing(Command):
     that version)."""
 
     product_id: Annotated[
-        str | None, Field(description="id or code; only with prices left out")
+        str | None, Field(description="id or code; without one, prices are all there are")
     ] = None
     version: Annotated[
         VersionRef | None, Field(description="default: the newest draft, else the default version")
@@ -40,8 +40,10 @@ class ReplayPricing(Command):
         WithJsonSchema(OBJECTS),
         Field(max_length=100, description="instead of version, as in create_product"),
     ] = None
-    define: Annotated[Plain | None, Field(max_length=100)] = None
-    occurred_from: Moment | None = None
+    define: Annotated[
+        Plain | None, Field(max_length=100, description='[{"event_type":"image","unit_price":12}]')
+    ] = None
+    occurred_from: Annotated[Moment | None, Field(description="default: from the start")] = None
     occurred_to: Annotated[Moment | None, Field(description="exclusive")] = None
     customers: Annotated[
         list[ShortText] | None, Field(max_length=1000, description="default: all")
@@ -74,15 +76,20 @@ class ListReplayedCustomers(PageOf):
     replay_id: str
 
 
-class CompareReplays(Command):
+class OtherReplay(Command):
+    other_id: Annotated[
+        str | None, Field(description="the replay to set beside it; default: the newest")
+    ] = None
+
+
+class CompareReplays(OtherReplay):
     """Two replays side by side."""
 
     replay_id: str
-    other_id: str
 
 
 class DeleteReplay(Command):
-    """Forget a replay."""
+    """Delete a replay and what it kept of each customer."""
 
     replay_id: str
 

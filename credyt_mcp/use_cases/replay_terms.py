@@ -44,7 +44,7 @@ class Terms:
         return frozenset(price.key for price in self.card.prices)
 
 
-def terms_of(billing: Billing, command: ReplayPricing) -> Terms:
+def terms_of(command: ReplayPricing, billing: Billing) -> Terms:
     """Raises InvalidRequest for arguments that do not go together or cannot be priced, NotFound for
     products and versions that are not there."""
     _check(command)

@@ -87,7 +87,7 @@ def replay(
 ) -> Replay:
     """The same in the caller's own thread. Raises TooMany if there are more events than
     `at_most`, and whatever `progress` raises; then nothing is kept."""
-    terms = terms_of(billing, command)
+    terms = terms_of(command, billing)
     population = _population(billing, command, terms)
     with billing.database.write() as session:
         row = replays.begin(session, billing.tenant.id, billing.now())
@@ -139,8 +139,13 @@ def list_replayed_customers(
 def compare_replays(billing: Billing, command: CompareReplays) -> ReplayComparison:
     with billing.database.read() as session:
         found = [
-            Replay.model_validate(_known(session, billing, name).result)
-            for name in (command.replay_id, command.other_id)
+            Replay.model_validate(row.result)
+            for row in (
+                _known(session, billing, command.replay_id),
+                _known(session, billing, command.other_id)
+                if command.other_id is not None
+                else replays.page(session, billing.tenant.id, 0, 1)[0][0],
+            )
         ]
     first, second = found
     before, after = first.replayed, second.replayed

@@ -192,7 +192,7 @@ async def test_replays_are_kept_listed_compared_and_deleted(rest: httpx.AsyncCli
     customers = await read(rest, f"/replays/{second['id']}/customers?limit=1")
     assert customers["total_count"] == 2
     assert customers["items"][0]["rise"] == 100
-    compared = await read(rest, f"/replays/{first['id']}/compared-with/{second['id']}")
+    compared = await read(rest, f"/replays/{first['id']}/comparison?other_id={second['id']}")
     assert compared["same_usage"] is True
     assert compared["revenue_difference"] == 7
     assert compared["margin_difference"] == 20

@@ -61,7 +61,6 @@ PATH_MEANINGS = {
     "connected_account_id": "connected account's id",
     "key_id": "API key's id, which is not the key",
     "replay_id": "replay's id",
-    "other_id": "another replay's id",
     "webhook_id": "destination's id",
     "webhook_event_id": "id of the event that was sent",
     "provider": "whose model it is, such as `openai`",

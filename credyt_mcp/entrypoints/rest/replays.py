@@ -44,7 +44,9 @@ async def list_replayed_customers(
     return await reply(caller, replays.list_replayed_customers, command)
 
 
-@router.get("/{replay_id}/compared-with/{other_id}", response_model=fields.ReplayComparison)
-async def compare_replays(caller: Caller, replay_id: str, other_id: str) -> Response:
-    command = fields.CompareReplays(replay_id=replay_id, other_id=other_id)
+@router.get("/{replay_id}/comparison", response_model=fields.ReplayComparison)
+async def compare_replays(
+    caller: Caller, replay_id: str, other: Annotated[fields.OtherReplay, Query()]
+) -> Response:
+    command = fields.CompareReplays(replay_id=replay_id, **dict(other))
     return await reply(caller, replays.compare_replays, command)
