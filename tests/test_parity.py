@@ -45,6 +45,7 @@ NOT_OVER_MCP = {
     "list_replays": REPLAYS,
     "set_llm_price": LEAN_LIST,
     "list_llm_prices": LEAN_LIST,
+    "list_llm_price_changes": PROFITABILITY,
     "delete_llm_price": LEAN_LIST,
     "receive_provider_event": PROVIDERS_ONLY,
     "create_api_key": NO_SECRETS,

@@ -21,14 +21,12 @@ from credyt_mcp.domain.replays import (
 )
 from credyt_mcp.storage.replay_history import History, RecordedWallet
 from credyt_mcp.use_cases.context import Billing
+from credyt_mcp.use_cases.long_work import Step
 from credyt_mcp.use_cases.replay_fields import CustomerChange, FeeChange, RanDry
 from credyt_mcp.use_cases.replay_terms import Terms
 
 SHOWN = 5
 """Customers shown with the totals; all are listed apart."""
-
-Step = Callable[[int], None]
-"""Called with how many more events were walked; may raise to end it."""
 
 Keep = Callable[[CustomerChange, Rise], None]
 

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-import anyio
-from anyio.lowlevel import RunVar
 from pydantic import TypeAdapter
 from sqlmodel import Session
 
@@ -22,6 +19,7 @@ from credyt_mcp.storage import replays
 from credyt_mcp.storage.replay_history import History, Population
 from credyt_mcp.storage.replay_tables import ReplayRow
 from credyt_mcp.use_cases.context import Billing
+from credyt_mcp.use_cases.long_work import EVENTS_MAX, Step, patiently
 from credyt_mcp.use_cases.price_suggestions import suggest
 from credyt_mcp.use_cases.product_fields import ShownPrices
 from credyt_mcp.use_cases.profits import profitability
@@ -44,16 +42,10 @@ from credyt_mcp.use_cases.replay_fields import (
     UnpricedEvents,
 )
 from credyt_mcp.use_cases.replay_terms import Terms, recompiled, terms_of
-from credyt_mcp.use_cases.replaying import Step, Totals, Walk, amounts
+from credyt_mcp.use_cases.replaying import Totals, Walk, amounts
 
-EVENTS_MAX = 200_000
-"""In one request; the command line has no limit."""
-EVENTS_PER_BREATH, BREATH = 50, 0.001
-"""A server gives way to its other work every few milliseconds: a thread that computes would make
-each of the others wait five times as long for its turn."""
 CUSTOMERS_AT_ONCE = 500
 FIRST_BILL_RISE = 2**62
-_LIMITER: RunVar[anyio.CapacityLimiter] = RunVar("replays")
 _PRICES: TypeAdapter[ShownPrices] = TypeAdapter(ShownPrices)
 
 Progress = Callable[[int, int], None]
@@ -65,21 +57,11 @@ async def replay_pricing(billing: Billing, command: ReplayPricing) -> Replay:
 
     Raises NotFound, InvalidRequest, UnknownReference, TooMany.
     """
-    walked = 0
 
-    def breathe(count: int, _: int) -> None:
-        nonlocal walked
-        walked += count
-        if walked % EVENTS_PER_BREATH == 0:
-            anyio.from_thread.check_cancelled()
-            time.sleep(BREATH)
+    def work(step: Step) -> Replay:
+        return replay(billing, command, lambda count, _: step(count), EVENTS_MAX)
 
-    limiter = _LIMITER.get(None)
-    if limiter is None:
-        limiter = anyio.CapacityLimiter(1)
-        _LIMITER.set(limiter)
-    work = partial(replay, billing, command, breathe, EVENTS_MAX)
-    return await anyio.to_thread.run_sync(work, limiter=limiter)
+    return await patiently(work)
 
 
 def replay(

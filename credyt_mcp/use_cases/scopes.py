@@ -39,6 +39,7 @@ _OPENS: dict[Scope, tuple[str, ...]] = {
         "list_customers",
         "list_events",
         "list_grants",
+        "list_llm_price_changes",
         "list_llm_prices",
         "list_notices",
         "list_products",

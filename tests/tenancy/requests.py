@@ -124,7 +124,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
 
 SAME_FOR_ALL = {
     *("limit", "offset", "status", "purpose", "exclude_expired", "has_fees", "event_types"),
-    *("enabled", "connect", "next", "prev", "time_gte", "time_lte"),
+    *("since", "priced_at", "enabled", "connect", "next", "prev", "time_gte", "time_lte"),
     *("effective_from", "effective_to", "expired_from", "expired_to", "period_from", "period_to"),
 }
 """Query parameters that name nothing of anybody's."""
