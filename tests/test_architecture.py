@@ -21,9 +21,11 @@ MAY_IMPORT = {
     "use_cases": {"domain", "storage", "payments", "codegen", "delivery", "use_cases"},
     "entrypoints": {"use_cases", "entrypoints"},
     "app": {"domain", "storage", "payments", "delivery", "use_cases", "entrypoints", "app"},
-    "cli": {"use_cases", "entrypoints", "app", "demo", "integrate"},
     "integrate": {"use_cases", "app", "trial"},
+    "cli": {"use_cases", "entrypoints", "app", "demo", "integrate", "price_changes", "replay"},
     "client": {"client"},
+    "replay": {"use_cases", "app"},
+    "price_changes": {"use_cases", "app"},
     "demo": set(),
     "trial": {"trial"},
 }

@@ -7,12 +7,13 @@ price on, and is kept apart under the asset's code. Nothing is converted between
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from credyt_mcp.domain.assets import currency, is_currency
+from credyt_mcp.domain.assets import Rate, currency, is_currency, rate_at
 from credyt_mcp.domain.grants import FREE, Basis, Reason, in_order_of_use, shares
 from credyt_mcp.domain.ledger import Account, Transaction
 from credyt_mcp.domain.money import FIAT_SCALE, Asset, to_units, within_range
@@ -109,6 +110,18 @@ def revenue_basis(asset: Asset, price: Decimal, code: str = "USD") -> Basis:
     """The basis of credit whose use earns `price` of currency `code` per whole unit of `asset`."""
     per_unit = Fraction(price) * 10**FIAT_SCALE / 10**asset.scale
     return Basis(code, per_unit)
+
+
+def rate_in_force(
+    asset: Asset, by_source: Mapping[str, Iterable[Rate]], moment: datetime
+) -> Basis | None:
+    """What a unit of a custom asset is sold for: in USD if it is sold for USD, else in the first of
+    its currencies by code."""
+    for source in sorted(by_source, key=lambda code: (code != "USD", code)):
+        price = rate_at(by_source[source], moment)
+        if price is not None:
+            return revenue_basis(asset, price, source)
+    return None
 
 
 def paid_basis(asset: Asset, paid: int, source: Asset, credited: int) -> Basis | None:

@@ -68,6 +68,7 @@ BODIES: dict[str, Any] = {
     "PATCH /products/{product_id}/{version}": {"publish": True, "make_default": True},
     "POST /products/{product_id}/{version}/simulate-usage": {"events": USAGE},
     "POST /top-ups": TOP_UP,
+    "POST /replays": {"product_id": "{product_id}", "customers": ["{customer_id}"]},
     "POST /vendors": {"name": "Another"},
     "POST /webhooks": {"url": "https://app.example/hooks"},
     "PATCH /webhooks/{webhook_id}": {"topics": ["balance.low"]},
@@ -106,6 +107,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "list_customers": {},
     "list_products": {},
     "plan_integration": {"files": {"main.py": "from fastapi import FastAPI"}},
+    "replay_pricing": {"product_id": "{product_id}", "customers": ["{customer_id}"]},
     "quote_asset": {"asset_code": "{asset_code}", "source": "USD", "amount": 1},
     "record_event": {"customer_id": "{customer_id}", **EVENT},
     "release_authorization": {"authorization_id": "{authorization_id}"},
@@ -123,7 +125,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
 
 SAME_FOR_ALL = {
     *("limit", "offset", "status", "purpose", "exclude_expired", "has_fees", "event_types"),
-    *("enabled", "connect", "next", "prev", "time_gte", "time_lte"),
+    *("since", "priced_at", "enabled", "connect", "next", "prev", "time_gte", "time_lte"),
     *("effective_from", "effective_to", "expired_from", "expired_to", "period_from", "period_to"),
 }
 """Query parameters that name nothing of anybody's."""

@@ -11,6 +11,7 @@ from credyt_mcp.entrypoints.mcp import (
     integrations,
     ledger,
     products,
+    replays,
     top_ups,
     vendors,
     wallets,
@@ -26,6 +27,7 @@ TOOLS = (
     *wallets.TOOLS,
     *assets.TOOLS,
     *vendors.TOOLS,
+    *replays.TOOLS,
     *ledger.TOOLS,
     *clocks.TOOLS,
 )
