@@ -51,6 +51,7 @@ class Server(ThreadingHTTPServer):
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
     server: Server
 
     def do_GET(self) -> None:
@@ -75,7 +76,8 @@ class Handler(BaseHTTPRequestHandler):
             return self._send(200, control.perform(self.server.lock, account, url.path, form))
         request = f"{method} {url.path}"
         with self.server.lock:
-            fault = account.fault(request)
+            # Customers pay on the hosted page, whatever is wrong with the API.
+            fault = "" if "/payment_pages/" in request else account.fault(request)
         if fault == "drop_before":
             return self._drop()
         if fault.isdigit():

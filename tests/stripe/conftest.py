@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx
 import pytest
+import stripe
 
 from credyt_mcp.clock import FrozenClock, SystemClock
 from credyt_mcp.settings import Settings
@@ -140,6 +141,13 @@ def fake(fake_stripe_url: str) -> Iterator[FakeStripe]:
     fake = FakeStripe(fake_stripe_url)
     yield fake
     assert fake.control("complaints") == [], "the fake says what Stripe's own types do not know"
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The SDK tries as often as ever, but does not pause for half a second and more between."""
+    monkeypatch.setattr(stripe.HTTPClient, "INITIAL_DELAY", 0.01)
+    monkeypatch.setattr(stripe.HTTPClient, "MAX_DELAY", 0.01)
 
 
 @pytest.fixture
