@@ -4,7 +4,8 @@ is not."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import asyncio
+from collections.abc import Callable, Coroutine
 from contextvars import ContextVar
 from typing import Any
 
@@ -13,6 +14,7 @@ import stripe
 from sqlalchemy import event
 
 from credyt_mcp.app import System
+from credyt_mcp.storage.lane import Lane
 
 CAN_CRASH: ContextVar[bool] = ContextVar("CAN_CRASH", default=False)
 """Only what a test does itself is cut short, not what runs beside it."""
@@ -37,12 +39,16 @@ class Seams:
         if CAN_CRASH.get():
             self.reached()
 
-    async def survive(self, work: Awaitable[Any]) -> Any:
-        """The work's answer, or Crash itself where it was cut short."""
+    async def survive(self, work: Coroutine[Any, Any, Any], lane: Lane) -> Any:
+        """The work's answer, or Crash itself where it or the write lane was cut short."""
         CAN_CRASH.set(True)
+        done = asyncio.create_task(work)
+        await asyncio.wait({done, lane._task}, return_when=asyncio.FIRST_COMPLETED)
+        if not lane.alive:
+            done.cancel()
         try:
-            return await work
-        except Crash:
+            return await done
+        except (Crash, asyncio.CancelledError):
             return Crash
 
     def around_stripe(self, patch: pytest.MonkeyPatch) -> None:

@@ -1,11 +1,11 @@
-"""One of our systems and the fake Stripe in one process, asked from outside their loops, so that any
-order of what customers, banks, Stripe and our own processes do can be played."""
+"""One of our systems and the fake Stripe in one process, asked from outside their loops, so that
+any order of what customers, banks, Stripe and our own processes do can be played."""
 
 from __future__ import annotations
 
 import asyncio
 import typing
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import timedelta
 from decimal import Decimal
@@ -21,7 +21,7 @@ from credyt_mcp.settings import Settings
 from credyt_mcp.use_cases.context import perform
 from credyt_mcp.use_cases.ledger import verify_ledger
 from credyt_mcp.use_cases.open_payments import fetch_undelivered, follow_up
-from credyt_mcp.use_cases.provider_events import receive_provider_event
+from credyt_mcp.use_cases.provider_events import look_into_events, receive_provider_event
 from credyt_mcp.use_cases.top_ups import generate_topup_flow, get_top_up
 from tests.fake_stripe.account import Account, Fault, Object
 from tests.fake_stripe.deliveries import delivery
@@ -29,6 +29,8 @@ from tests.fake_stripe.server import Server
 from tests.samples import a_wallet, balances
 from tests.stripe.conftest import SECRET, FakeStripe
 from tests.stripe.crashing import Crash, Seams
+
+Trouble = int | tuple[str, int] | None
 
 
 class World:
@@ -71,15 +73,15 @@ class World:
         self._portal.call(lambda: a_wallet(self._call, who=name))
         return name
 
-    def crash_at(self, seam: int) -> None:
-        self._seams.left = seam
-
-    def break_stripe(self, fault: str, times: int) -> None:
-        self.account.faults = [Fault(fault, times, "")] if times else []
-
-    def heal(self) -> None:
-        self.crash_at(0)
-        self.break_stripe("", 0)
+    @contextmanager
+    def in_trouble(self, trouble: Trouble) -> Iterator[None]:
+        """While this is done Stripe fails so often, or our process ends at that seam."""
+        if isinstance(trouble, int):
+            self._seams.left = trouble
+        elif trouble is not None:
+            self.account.faults = [Fault(*trouble, "")]
+        yield
+        self._seams.left, self.account.faults = 0, []
 
     def begin_top_up(self, customer: str, usd: int) -> None:
         self.ask(lambda: self._call(generate_topup_flow, customer_id=customer, amount=usd))
@@ -101,6 +103,9 @@ class World:
     def poll(self) -> None:
         self.ask(lambda: follow_up(self.system.billing))
 
+    def look_into_events(self) -> None:
+        self.ask(lambda: look_into_events(self.system.billing))
+
     def fetch_undelivered(self) -> None:
         self.ask(lambda: fetch_undelivered(self.system.billing))
 
@@ -108,7 +113,7 @@ class World:
         """Success pages and two pollers in one moment, as several processes would."""
 
         async def everybody() -> None:
-            pages = [self._call(get_top_up, top_up_id=payment) for payment in payments]
+            pages = [self._call(get_top_up, top_up_id=payment) for payment in payments * 2]
             polls = [follow_up(self.system.billing) for _ in range(2)]
             done = await asyncio.gather(*pages, *polls, return_exceptions=True)
             if any(isinstance(one, Crash) for one in done):
@@ -128,13 +133,13 @@ class World:
         problems: list[str] = self._portal.call(lambda: self._call(verify_ledger)).problems
         return problems
 
-    def ask(self, work: Callable[[], Awaitable[Any]]) -> Any:
+    def ask(self, work: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
         """What came of it; None where it was refused, or where our process died of it and another
         one has been started."""
 
         async def asked() -> Any:
             with suppress(CredytError):
-                return await self._seams.survive(work())
+                return await self._seams.survive(work(), self.system.billing.lane)
             return None
 
         answer = self._portal.call(asked)
