@@ -22,33 +22,52 @@ HOOK = "/providers/stripe/webhook"
 class FakeStripe:
     """The person at the page and the operator of the fake, for one account there."""
 
-    def __init__(self, base: str) -> None:
+    def __init__(self, base: str, key: str | None = None) -> None:
         self.base = base
-        self.key = f"sk_test_canary{secrets.token_hex(8)}"
-        self._web = httpx.Client(base_url=base, headers={"Authorization": f"Bearer {self.key}"})
+        self.key = key or f"sk_test_canary{secrets.token_hex(8)}"
+        headers = {"Authorization": f"Bearer {self.key}"}
+        self._web = httpx.Client(base_url=base, headers=headers, timeout=60)
 
     def pay(self, url: str, method: str = "pm_card_visa") -> httpx.Response:
-        page = url.rpartition("/")[2]
+        page = _id(url)
         return self._web.post(f"/v1/payment_pages/{page}/confirm", data={"payment_method": method})
 
+    def authenticate(self, url: str) -> httpx.Response:
+        """The customer says yes to the bank that the page had sent them to."""
+        return self._web.post(f"/v1/payment_pages/{_id(url)}/authenticate")
+
     def finish_debit(self, url: str, outcome: str) -> None:
-        self._control("debit", session=url.rpartition("/")[2], outcome=outcome)
+        self.control("finish", id=_id(url), outcome=outcome)
 
-    def fail(self, fault: str = "", times: int = 1000) -> None:
-        self._control("faults", fault=fault, times=times)
+    def fail(self, fault: str = "", times: int = 1000, only: str = "") -> None:
+        """What goes wrong next, see tests/fake_stripe/server.py; nothing without a fault."""
+        self.control("faults", fault=fault, times=times, only=only)
 
-    def deliveries(self, secret: str = SECRET, *, thin: bool = False) -> list[dict[str, str]]:
-        found: list[dict[str, str]] = self._control("deliveries", secret=secret, thin=int(thin))
+    def deliveries(self, secret: str = SECRET, **which: str) -> list[dict[str, str]]:
+        """All events so far; `shape` and `types` choose, see tests/fake_stripe/control.py."""
+        found: list[dict[str, str]] = self.control("deliveries", secret=secret, **which)
         return found
+
+    def deliver(self, url: str, secret: str = SECRET, **how: Any) -> list[int]:
+        """All events so far, posted to `url`; see tests/fake_stripe/deliveries.py."""
+        statuses: list[int] = self.control("deliver", url=url, secret=secret, **how)
+        return statuses
+
+    def advance(self, seconds: int) -> None:
+        self.control("clock", seconds=seconds)
 
     def requests(self) -> list[str]:
-        found: list[str] = self._control("requests")
+        found: list[str] = self.control("requests")
         return found
 
-    def _control(self, what: str, **form: Any) -> Any:
+    def control(self, what: str, **form: Any) -> Any:
         answer = self._web.post(f"/_control/{what}", data=form)
         answer.raise_for_status()
         return answer.json()
+
+
+def _id(url: str) -> str:
+    return url.rpartition("/")[2]
 
 
 @pytest.fixture(scope="session")
@@ -63,8 +82,10 @@ def fake_stripe_url() -> Iterator[str]:
 
 
 @pytest.fixture
-def fake(fake_stripe_url: str) -> FakeStripe:
-    return FakeStripe(fake_stripe_url)
+def fake(fake_stripe_url: str) -> Iterator[FakeStripe]:
+    fake = FakeStripe(fake_stripe_url)
+    yield fake
+    assert fake.control("complaints") == [], "the fake says what Stripe's own types do not know"
 
 
 @pytest.fixture
