@@ -184,8 +184,9 @@ class StripeProvider:
         try:
             if event.object_kind == "checkout.session":
                 session = self._session(event.object_id)
-                reference = session.client_reference_id
-                return PaidFor(reference, session.id) if reference else None
+                # Not by client_reference_id, which a payment link takes from its address.
+                known = (session.to_dict().get("metadata") or {}).get("payment_id")
+                return PaidFor(known, session.id) if known else None
             if event.object_kind == "payment_intent":
                 with _asking("a payment", event.object_id):
                     intent = self._client.v1.payment_intents.retrieve(event.object_id)

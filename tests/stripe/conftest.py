@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -16,6 +18,7 @@ from credyt_mcp.settings import Settings
 from tests.conftest import API_KEY
 
 SECRET, OLD_SECRET = "whsec_canary_new", "whsec_canary_old"
+CLI_VERSION = "1.52.0"
 HOOK = "/providers/stripe/webhook"
 
 
@@ -31,6 +34,24 @@ class FakeStripe:
     def pay(self, url: str, method: str = "pm_card_visa") -> httpx.Response:
         page = _id(url)
         return self._web.post(f"/v1/payment_pages/{page}/confirm", data={"payment_method": method})
+
+    def pages(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self._web.get("/v1/checkout/sessions").json()["data"]
+        return found
+
+    def payment_link(self, usd: int, reference: str) -> dict[str, Any]:
+        """The page of another sale on the same account, opened with a reference in its address."""
+        form = {
+            "mode": "payment",
+            "success_url": "https://app.example/thanks",
+            "client_reference_id": reference,
+            "line_items[0][quantity]": 1,
+            "line_items[0][price_data][currency]": "usd",
+            "line_items[0][price_data][unit_amount]": usd * 100,
+            "line_items[0][price_data][product_data][name]": "A mug",
+        }
+        page: dict[str, Any] = self._web.post("/v1/checkout/sessions", data=form).json()
+        return page
 
     def authenticate(self, url: str) -> httpx.Response:
         """The customer says yes to the bank that the page had sent them to."""
@@ -68,6 +89,39 @@ class FakeStripe:
 
 def _id(url: str) -> str:
     return url.rpartition("/")[2]
+
+
+class StripeCli:
+    """Stripe's own command line tool, speaking to the fake."""
+
+    def __init__(self, program: Path, home: Path) -> None:
+        self._program = program
+        self._env = {**os.environ, "HOME": str(home), "STRIPE_CLI_TELEMETRY_OPTOUT": "1"}
+
+    def trigger(self, fake: FakeStripe, event: str, *options: str) -> None:
+        """`stripe trigger`: its published sequence of calls that leads to the event."""
+        where = ("--api-base", fake.base, "--api-key", fake.key)
+        run(self._program, "trigger", event, *where, *options, env=self._env)
+
+
+def run(*command: str | Path, env: dict[str, str]) -> None:
+    done = subprocess.run(
+        command, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=240
+    )
+    assert done.returncode == 0, f"{command}:\n{done.stdout}\n{done.stderr}"
+
+
+@pytest.fixture(scope="session")
+def stripe_cli(tmp_path_factory: pytest.TempPathFactory) -> StripeCli:
+    """From npm, where its program lies whole in a package for each platform: nothing that runs at
+    install is needed. Its `--api-base` is not documented, so the version is pinned."""
+    folder = tmp_path_factory.mktemp("stripe-cli")
+    beside = Path(sys.executable).parent
+    env = {**os.environ, "PATH": f"{beside}{os.pathsep}{os.environ['PATH']}"}
+    quiet = ("--ignore-scripts", "--no-audit", "--no-fund", "--silent", "--prefix", folder)
+    run(beside / "npm", "install", *quiet, f"@stripe/cli@{CLI_VERSION}", env=env)
+    [program] = folder.glob("node_modules/@stripe/cli-*/bin/stripe*")
+    return StripeCli(program, folder)
 
 
 @pytest.fixture(scope="session")

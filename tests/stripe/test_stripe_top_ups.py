@@ -102,6 +102,26 @@ async def test_a_lost_answer_makes_no_second_page(call: Call, fake: FakeStripe) 
     assert fake.requests().count("POST /v1/checkout/sessions") == 1
 
 
+@pytest.mark.parametrize("named_by", ["us", "the customer"])
+async def test_a_page_that_was_never_seen_is_known_by_our_own_word_alone(
+    call: Call, rest: httpx.AsyncClient, system: System, fake: FakeStripe, named_by: str
+) -> None:
+    """A customer chooses `client_reference_id` in a payment link's address, but no metadata: what
+    they pay for there would be credited as well."""
+    await a_wallet(call)
+    fake.fail("drop_after", times=3, only="POST /v1/checkout/sessions")
+    with pytest.raises(ProviderUnavailable):
+        await call(generate_topup_flow, customer_id="jane", amount=25)
+    [page] = fake.pages()
+    if named_by == "the customer":
+        page = fake.payment_link(25, page["client_reference_id"])
+    fake.pay(page["url"])
+    assert await deliver(rest, fake.deliveries()) == {200}
+    await follow_up(system.billing)
+    paid = {"default:USD": Decimal(25)} if named_by == "us" else {}
+    assert await balances(call) == paid
+
+
 @pytest.mark.parametrize(
     ("fields", "error"),
     [

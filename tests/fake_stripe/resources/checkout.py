@@ -6,7 +6,7 @@ from typing import Any
 
 from stripe import params
 
-from tests.fake_stripe.account import Account, Object, invalid
+from tests.fake_stripe.account import Account, Object, invalid, listed
 from tests.fake_stripe.resources import customers, intents
 from tests.fake_stripe.routes import route
 
@@ -44,6 +44,11 @@ def create(account: Account, form: dict[str, Any]) -> Object:
     )
     session["url"] = f"https://checkout.stripe.com/c/pay/{session['id']}"
     return session
+
+
+@route("GET /v1/checkout/sessions", params.checkout.SessionListParams)
+def find(account: Account, form: dict[str, Any]) -> Object:
+    return listed(account.of_kind("checkout.session"), form, "/v1/checkout/sessions")
 
 
 @route("GET /v1/checkout/sessions/{id}", params.checkout.SessionRetrieveParams)
