@@ -33,8 +33,16 @@ NOT_OVER_REST = {
     "view_portal": PAGE_ONLY,
     "top_up_in_portal": PAGE_ONLY,
 }
+CARDS = "a customer's cards and consent are the customer's: the portal, or the app's own page"
 NO_SECRETS = "a key would be written into a conversation: left to people"
 NOT_OVER_MCP = {
+    "set_auto_top_up": CARDS,
+    "get_auto_top_up": CARDS,
+    "stop_auto_top_up": CARDS,
+    "list_payment_methods": CARDS,
+    "add_payment_method": CARDS,
+    "set_default_payment_method": CARDS,
+    "remove_payment_method": CARDS,
     "list_unpriced_costs": PROFITABILITY,
     "reprice_costs": PROFITABILITY,
     "set_llm_price": LEAN_LIST,

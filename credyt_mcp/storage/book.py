@@ -136,7 +136,7 @@ class BookStore:
 
     def save(self, book: Book) -> None:
         """Write what the commands changed. The book's new rows get their ids here."""
-        top_up_book.fire_low(self.connection, book)
+        fired = top_up_book.fire_low(self.connection, book)
         self._save_accounts(book)
         subscribed_book.save(self.connection, book)
         with self.connection.together():
@@ -147,7 +147,7 @@ class BookStore:
             self._update(ACCOUNTS, ("id",), changed_accounts(book))
             self._update(GRANTS, ("id",), changed_grants(book))
             self._update(GRANTS, ("id",), used_up_grants(book))
-            top_up_book.save(self.connection, book)
+            top_up_book.save(self.connection, book, fired)
             self._update(AUTHORIZATIONS, ("id",), changed_authorizations(book))
             self._save_counts(book)
             self._rollups.save(book)

@@ -8,7 +8,7 @@ without a rule costs nothing here: its accounts watch nothing.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from credyt_mcp import exact_json
 from credyt_mcp.clock import DAY, from_micros, to_micros
@@ -58,12 +58,20 @@ def load(
         book.auto_charges[row["tenant_id"], row["top_up_id"]] = _charge(row)
 
 
-def fire_low(connection: LaneConnection, book: Book) -> None:
+class Fired(NamedTuple):
+    """Rows of an automatic top-up that begins."""
+
+    top_up: dict[str, Any]
+    charge: dict[str, Any]
+
+
+def fire_low(connection: LaneConnection, book: Book) -> list[Fired]:
     """Begin an automatic top-up for each account that this book has left low. Call it before the
-    book is written."""
+    book is written, and give the answer to `save`."""
     low = [row for row in book.changed.values() if isinstance(row, Account) and _is_low(row)]
     if not low:
-        return
+        return []
+    fired = list[Fired]()
     ids = [(account.id,) for account in low]
     for row in connection.find(RULES, ("account_id",), ids):
         if row["account_id"] not in book.rules:
@@ -80,11 +88,12 @@ def fire_low(connection: LaneConnection, book: Book) -> None:
         assert account.id is not None
         rule, top_up_id, before = book.rules[account.id], new_id("top"), account.available
         if fire(book, rule, charges.get(account.id, []), top_up_id):
-            connection.insert(TOP_UPS, [_new_top_up(rule, top_up_id, book.now)])
-            connection.insert(CHARGES, [_new_charge(rule, top_up_id, before, book.now)])
+            charge = _new_charge(rule, top_up_id, before, book.now)
+            fired.append(Fired(_new_top_up(rule, top_up_id, book.now), charge))
+    return fired
 
 
-def save(connection: LaneConnection, book: Book) -> None:
+def save(connection: LaneConnection, book: Book, fired: list[Fired]) -> None:
     """Write what changed of top-ups, and of the rules and charges of automatic ones."""
     changed = list(book.changed.values())
     rules = [row for row in changed if isinstance(row, Rule)]
@@ -97,6 +106,9 @@ def save(connection: LaneConnection, book: Book) -> None:
     ):
         if rows:
             connection.update(table, ("id",), rows)
+    if fired:  # after the end of those before: an account has one at once
+        connection.insert(TOP_UPS, [one.top_up for one in fired])
+        connection.insert(CHARGES, [one.charge for one in fired])
 
 
 def _is_low(account: Account) -> bool:

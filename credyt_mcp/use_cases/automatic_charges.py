@@ -1,8 +1,8 @@
 """Charges saved cards for automatic top-ups that the write lane has begun.
 
 The provider is asked here, outside the lane; what to ask and what the answer means is decided in
-the lane, once, see `domain.auto_top_ups`. An attempt has one key at the provider, for ever: after a
-crash or without an answer the same attempt is asked about, and never made again.
+the lane, once, see `domain.automatic_charges`. An attempt has one key at the provider, for ever:
+after a crash or without an answer the same attempt is asked about, and never made again.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ import anyio
 
 from credyt_mcp.clock import to_micros
 from credyt_mcp.domain.assets import currency, minor_amount
-from credyt_mcp.domain.auto_top_ups import (
+from credyt_mcp.domain.auto_top_ups import CheckAutoTopUps
+from credyt_mcp.domain.automatic_charges import (
     CALLED_OFF,
     Attempt,
     BeginAttempt,
-    CheckAutoTopUps,
     DeclineAttempt,
 )
 from credyt_mcp.domain.book import CustomerRef

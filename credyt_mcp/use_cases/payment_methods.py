@@ -88,20 +88,20 @@ def add_payment_method(billing: Billing, command: AddPaymentMethod) -> CardPage:
     return card_page(billing, command)
 
 
-def card_page(billing: Billing, command: AddPaymentMethod) -> CardPage:
+def card_page(billing: Billing, asked: AddPaymentMethod) -> CardPage:
     """`add_payment_method` for URLs that are known to be good, such as those of our own pages."""
     check_can_take_payments(billing, "currency")
-    customer, now = _customer(billing, command.customer_id), billing.now()
+    customer, now = _customer(billing, asked.customer_id), billing.now()
     ends = now + timedelta(minutes=billing.settings.checkout_minutes)
     page = billing.payments.create_checkout(
         CheckoutRequest(
             key=new_id("card"),
             tenant_id=billing.tenant.id,
             amount_minor=0,
-            currency=command.currency.upper(),
+            currency=asked.currency.upper(),
             description="Save a card for later payments",
-            return_url=command.return_url,
-            failure_url=command.failure_url,
+            return_url=asked.return_url,
+            failure_url=asked.failure_url,
             created_at=now,
             expires_at=ends,
             save_card=True,

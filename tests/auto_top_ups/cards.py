@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import httpx
+from sqlmodel import col, select
 
+from credyt_mcp.app import System
+from credyt_mcp.storage.ledger_tables import NoticeRow
 from credyt_mcp.use_cases.auto_top_ups import get_auto_top_up, set_auto_top_up
-from credyt_mcp.use_cases.notices import list_notices
 from credyt_mcp.use_cases.payment_methods import add_payment_method, list_payment_methods
 from tests.conftest import Call
 from tests.samples import a_product, a_wallet, unit_price
@@ -45,7 +48,14 @@ async def rule(call: Call) -> Any:
     return await call(get_auto_top_up, **USD)
 
 
-async def told(call: Call, noun: str = "auto_top_up") -> list[Any]:
-    """Notices of a noun, oldest first."""
-    notices = (await call(list_notices, limit=100)).items
-    return [one for one in reversed(notices) if one.kind.startswith(f"{noun}.")]
+async def told(system: System, noun: str = "auto_top_up") -> list[dict[str, Any]]:
+    """What the tenant was told of a noun, oldest first, with its `kind`."""
+
+    def read() -> list[dict[str, Any]]:
+        with system.billing.database.read() as session:
+            rows = session.exec(select(NoticeRow).order_by(col(NoticeRow.id)))
+            return [
+                {"kind": row.kind, **row.details} for row in rows if row.kind.startswith(f"{noun}.")
+            ]
+
+    return await asyncio.to_thread(read)
