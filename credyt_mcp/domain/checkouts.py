@@ -26,11 +26,14 @@ TEST_CARDS: dict[str, str | None] = {
     "4000000000000341": None,
     "4000002500003155": None,
     "4000002760003184": None,
+    "4000003800000446": None,
     "4000008260003178": "Your card has insufficient funds.",
 }
 """Number → why it is declined; None means it is paid. Stripe's published test numbers."""
 
-CHALLENGED = {"4000002500003155", "4000002760003184", "4000008260003178"}
+CHALLENGED = {
+    *("4000002500003155", "4000002760003184", "4000003800000446", "4000008260003178"),
+}
 """Cards whose bank asks the customer first, by 3-D Secure."""
 
 WHEN_AWAY: dict[str, str] = {
