@@ -32,6 +32,11 @@ NOT_OVER_REST = {
     "enter_portal": PAGE_ONLY,
     "view_portal": PAGE_ONLY,
     "top_up_in_portal": PAGE_ONLY,
+    "set_auto_top_up_in_portal": PAGE_ONLY,
+    "stop_auto_top_up_in_portal": PAGE_ONLY,
+    "add_card_in_portal": PAGE_ONLY,
+    "choose_card_in_portal": PAGE_ONLY,
+    "remove_card_in_portal": PAGE_ONLY,
 }
 CARDS = "a customer's cards and consent are the customer's: the portal, or the app's own page"
 NO_SECRETS = "a key would be written into a conversation: left to people"
@@ -62,6 +67,11 @@ NOT_OVER_MCP = {
     "enter_portal": PAGE_ONLY,
     "view_portal": PAGE_ONLY,
     "top_up_in_portal": PAGE_ONLY,
+    "set_auto_top_up_in_portal": PAGE_ONLY,
+    "stop_auto_top_up_in_portal": PAGE_ONLY,
+    "add_card_in_portal": PAGE_ONLY,
+    "choose_card_in_portal": PAGE_ONLY,
+    "remove_card_in_portal": PAGE_ONLY,
     "create_portal_session": "the app makes it when its customer clicks",
     "get_account": "get_wallet shows every account",
     "get_authorization": "authorize_usage repeated under the same id answers as it stands",

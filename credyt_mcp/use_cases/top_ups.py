@@ -308,7 +308,11 @@ def _written_row(billing: Billing, command: StartTopUp) -> tuple[TopUpRow, str]:
             account_name=target.account_name,
             asset=destination.code,
             exchange_rate=rate,
-            details={"description": command.description, "metadata": command.metadata},
+            details={
+                "description": command.description,
+                "metadata": command.metadata,
+                **({"save_card": True} if command.save_card else {}),
+            },
             provider=billing.payments.name,
             credit_expires_at=expires_at,
             created_at=now,

@@ -198,7 +198,7 @@ BODIES: dict[str, dict[str, Any]] = {
         "daily_count": 2,
         "monthly_limit": 200,
         "consent": {
-            "text": "Charge my card USD 20 whenever I have less than USD 5, USD 200 a month at most",
+            "text": "Charge my card USD 20 whenever I have less than USD 5; USD 200 a month.",
             "version": "2026-11",
         },
     },
