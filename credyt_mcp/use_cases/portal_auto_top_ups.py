@@ -15,7 +15,7 @@ from sqlmodel import Session
 from credyt_mcp.domain.assets import currency
 from credyt_mcp.domain.ledger import Account
 from credyt_mcp.domain.money import from_units
-from credyt_mcp.errors import InvalidRequest, ProviderUnavailable
+from credyt_mcp.errors import InvalidRequest, ProviderUnavailable, WrongState
 from credyt_mcp.storage import auto_top_ups, top_ups
 from credyt_mcp.storage.auto_top_up_tables import AutoTopUpRow
 from credyt_mcp.use_cases.auto_top_ups import (
@@ -23,8 +23,10 @@ from credyt_mcp.use_cases.auto_top_ups import (
     MONTHLY_COUNT,
     AutoTopUp,
     Consent,
+    GetAutoTopUp,
     SetAutoTopUp,
     StopAutoTopUp,
+    get_auto_top_up,
     set_auto_top_up,
     stop_auto_top_up,
     view,
@@ -146,9 +148,14 @@ async def set_auto_top_up_in_portal(billing: Billing, command: SetAutoTopUpInPor
 
 
 async def stop_auto_top_up_in_portal(billing: Billing, command: StopAutoTopUpInPortal) -> Done:
-    """Raises LinkExpired, NotFound."""
+    """Raises LinkExpired, NotFound, WrongState for one that is frozen: or the customer of a dispute
+    could set it anew."""
     guest = await anyio.to_thread.run_sync(guest_of, billing, command.key)
-    stop = StopAutoTopUp(customer_id=guest.customer.public_id, account_id=command.account_id)
+    named = {"customer_id": guest.customer.public_id, "account_id": command.account_id}
+    asked = GetAutoTopUp.model_validate(named)
+    if (await anyio.to_thread.run_sync(get_auto_top_up, guest.billing, asked)).status == "frozen":
+        raise WrongState("automatic top-ups are frozen", hint="Ask the seller about it.")
+    stop = StopAutoTopUp.model_validate(named)
     await stop_auto_top_up(_acting(guest), stop)
     return Done()
 
