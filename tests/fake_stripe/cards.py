@@ -40,7 +40,7 @@ METHODS = {
     "pm_card_authenticationRequiredSetupForOffSession": Outcome(),
     "pm_card_authenticationRequiredChargeDeclinedInsufficientFunds": declined(
         "insufficient_funds"
-    )._replace(sca="always"),
+    )._replace(sca="until set up"),
     "pm_card_createDispute": Outcome(),
     "pm_card_createDisputeInquiry": Outcome(),
     "pm_usBankAccount": Outcome("processing"),
