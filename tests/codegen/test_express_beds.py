@@ -176,6 +176,7 @@ def test_an_express_app_sells_what_it_does(studio: Path, sqlite_url: str, tmp_pa
         a_customers_life(browser, lambda **more: browser.post("/images", **more), server, app)
         a_streams_life(browser, "/answers", server, app)
         assert httpx.post(f"{app.url}/images").status_code == 401
+        beds.verify(studio, ("node_modules/.bin/tsx", "src/app.ts"), "--header", "x-user: {user}")
     assert "was written once" in config.read_text()
     main.write_bytes(integrated["src/app.ts"])
     integrate(studio, "remove")

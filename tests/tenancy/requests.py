@@ -25,6 +25,18 @@ Values = Mapping[str, list[str]]
 RETURN = {"return_url": "https://app.example/ok", "failure_url": "https://app.example/failed"}
 EVENT = {"id": "{event_id}", "event_type": "image", "data": {"size": "large"}}
 CREDIT = {"transaction_id": "{transaction_id}", "asset": "USD", "amount": 1, "reason": "gift"}
+OTLP = "/otlp/v1/traces"
+SPAN = {
+    "traceId": "aa",
+    "spanId": "bb",
+    "endTimeUnixNano": "1",
+    "attributes": [
+        {"key": "credyt.customer", "value": {"stringValue": "{customer_id}"}},
+        {"key": "gen_ai.provider.name", "value": {"stringValue": "openai"}},
+        {"key": "gen_ai.response.model", "value": {"stringValue": "gpt-5"}},
+        {"key": "gen_ai.usage.input_tokens", "value": {"intValue": "100"}},
+    ],
+}
 USAGE = [{"id": "event-1", "event_type": "image"}]
 VERSION = {"prices": [unit_price(2)], "publish": True}
 AUTO_TOP_UP = {"threshold": 0, "amount": 5, "consent": {"text": "Top me up."}}
@@ -154,7 +166,7 @@ def everything(document: dict[str, Any], values: Values) -> list[Asked]:
     """Every request over both faces: what reads comes first, what deletes last."""
     rest = over_rest(document, values)
     reads = [asked for asked in rest if asked.method == "GET"]
-    return [*reads, *over_mcp(values), *rest[len(reads) :]]
+    return [*reads, *over_mcp(values), *over_otlp(values), *rest[len(reads) :]]
 
 
 def over_rest(document: dict[str, Any], values: Values) -> list[Asked]:
@@ -177,6 +189,13 @@ def over_mcp(values: Values) -> list[Asked]:
             body = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": call}
             requests.append(Asked(tool.name, "POST", "/mcp", body))
     return requests
+
+
+def over_otlp(values: Values) -> Iterator[Asked]:
+    """A model call's span: its route is another standard's, and not in our document."""
+    for span in _filled(SPAN, values):
+        body = {"resourceSpans": [{"scopeSpans": [{"spans": [span]}]}]}
+        yield Asked(f"POST {OTLP}", "POST", OTLP, body)
 
 
 def _of_operation(

@@ -9,6 +9,7 @@ export const PRICE = 5;
 interface Usage {
   id: string;
   data?: { units?: number };
+  llm_usage?: { model: string; usage?: object }[];
 }
 
 interface Held {
@@ -69,7 +70,8 @@ export class FakeBilling {
       return [201, {}];
     }
     if (noun === "authorizations" && name) return this.close(name, verb, body);
-    if (!this.balances.has(user)) return [422, { code: "unknown_reference" }];
+    const known = this.balances.has(user) || user === "internal";
+    if (!known) return [422, { code: "unknown_reference" }];
     if (noun === "authorizations") return this.authorize(user, body);
     if (noun === "events") {
       for (const event of body.events) this.bill(user, event);

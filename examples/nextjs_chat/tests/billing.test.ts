@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
 import { afterEach, beforeEach, test } from "node:test";
-import { billable, hold } from "../lib/billing/charges";
+import * as charges from "../lib/billing/charges";
 import {
   balanceAnswer,
   billedStream,
@@ -30,19 +30,25 @@ afterEach(() => billing.stop());
 
 const work = withBilling(async (request) => {
   const options = { requestId: requestIdOf(request) };
-  return Response.json(await billable("ann", "work", async () => "done", options));
+  return Response.json(await charges.billable("ann", "work", async () => "done", options));
 });
 
 const stream = withBilling(async () => {
-  const charge = await hold("ann", "work", { estimate: { units: 10 } });
+  const charge = await charges.hold("ann", "work", { estimate: { units: 10 } });
   const chunks = async function* () {
+    const call = charge.modelCall({ provider: "openai", model: "gpt-5" });
     for (let units = 1; units <= 5; units++) {
       charge.use({ units });
       yield `${units} `;
     }
+    call.usage = { prompt_tokens: 8, completion_tokens: 5, total_tokens: 13 };
   };
   return billedStream(charge, chunks());
 });
+
+const balance = withBilling(() => balanceAnswer("ann"));
+const topUp = withBilling((request) => topUpAnswer(request, "ann"));
+const webhook = withBilling(webhookAnswer);
 
 function post(headers: Record<string, string> = {}, body?: string): Request {
   const init = { method: "POST", headers, ...(body !== undefined && { body }) };
@@ -54,7 +60,7 @@ test("a new user without credit is blocked and told how to top up", async () => 
   assert.equal(refused.status, 402);
   const { code, missing } = (await refused.json()) as Record<string, unknown>;
   assert.deepEqual([code, missing], ["insufficient_balance", 0.05]);
-  const paying = await topUpAnswer(post({ accept: "text/html" }), "ann");
+  const paying = await topUp(post({ accept: "text/html" }));
   assert.equal(paying.status, 303);
   assert.equal(paying.headers.get("location"), `${billing.url}/pay/ann`);
   assert.equal(billing.events.size, 0);
@@ -63,12 +69,14 @@ test("a new user without credit is blocked and told how to top up", async () => 
 test("work is billed, and failed work is not", async () => {
   billing.balances.set("ann", 100);
   assert.equal((await work(post())).status, 200);
-  const failing = billable("ann", "work", async () => {
+  const failing = charges.billable("ann", "work", async (charge) => {
+    charge.modelCall({ provider: "openai", model: "gpt-5" });
     throw new Error("the work failed");
   });
   await assert.rejects(failing, /the work failed/);
-  const balance = await (await balanceAnswer("ann")).json();
-  assert.deepEqual(balance, { available: "0.95", asset: "USD" });
+  assert.deepEqual(modelCalls(), [{ provider: "openai", model: "gpt-5" }]);
+  const left = await (await balance(new Request("http://localhost:3000"))).json();
+  assert.deepEqual(left, { available: "0.95", asset: "USD" });
   assert.equal(billing.available("ann"), 95);
 });
 
@@ -91,6 +99,8 @@ test("a stream is billed by what was used", async () => {
   billing.balances.set("ann", 100);
   assert.equal(await (await stream(post())).text(), "1 2 3 4 5 ");
   assert.equal(billing.available("ann"), 75);
+  const usage = { prompt_tokens: 8, completion_tokens: 5, total_tokens: 13 };
+  assert.deepEqual(modelCalls(), [{ provider: "openai", model: "gpt-5", usage }]);
 });
 
 test("an aborted stream is billed up to where it came", async () => {
@@ -100,6 +110,7 @@ test("an aborted stream is billed up to where it came", async () => {
   await reader?.read();
   await reader?.cancel();
   assert.equal(billing.available("ann"), 90);
+  assert.deepEqual(modelCalls(), [{ provider: "openai", model: "gpt-5" }]);
   await (await stream(post())).body?.cancel();
   assert.equal(billing.available("ann"), 90);
 });
@@ -107,13 +118,17 @@ test("an aborted stream is billed up to where it came", async () => {
 test("a webhook needs a good, recent signature, and may be repeated", async () => {
   const body = JSON.stringify({ id: "evt_1", type: "balance.low", data: {} });
   const deliver = async (headers: Record<string, string>, sent = body): Promise<number> =>
-    (await withBilling(webhookAnswer)(post(headers, sent))).status;
+    (await webhook(post(headers, sent))).status;
   assert.equal(await deliver(signed(body)), 204);
   assert.equal(await deliver(signed(body)), 204);
   assert.equal(await deliver(signed(body), `${body} `), 400);
   assert.equal(await deliver({}), 400);
   assert.equal(await deliver(signed(body, 3600)), 400);
 });
+
+function modelCalls(): unknown {
+  return [...billing.events.values()].flatMap((event) => event.llm_usage);
+}
 
 function signed(body: string, age = 0): Record<string, string> {
   const sentAt = String(Math.floor(Date.now() / 1000) - age);

@@ -3,7 +3,7 @@
 // changes you make here are kept.
 
 import * as client from "./client";
-import type { Data } from "./client";
+import type { Data, ModelCall } from "./client";
 import { RUN_WITHOUT_BILLING } from "./config";
 import { BillingUnavailable, DuplicateRequest } from "./errors";
 
@@ -21,6 +21,7 @@ export class Charge {
   readonly eventType: string;
   readonly held: boolean;
   private data: Data;
+  private readonly calls: ModelCall[] = [];
   private delivered = false;
   private settling: Promise<void> | undefined;
 
@@ -38,6 +39,15 @@ export class Charge {
     this.data = { ...this.data, ...data };
   }
 
+  /**
+   * A model is being called: what that costs you is booked with the event. Set `usage` on
+   * the answer once the provider tells it; a call cut off before that counts as unpriced.
+   */
+  modelCall(call: ModelCall): ModelCall {
+    this.calls.push(call);
+    return call;
+  }
+
   /** Once, after the work. It never fails: the work cannot be taken back. */
   settle(): Promise<void> {
     this.settling ??= this.finish();
@@ -50,11 +60,16 @@ export class Charge {
       event_type: this.eventType,
       occurred_at: new Date().toISOString(),
       data: this.data,
+      llm_usage: this.calls,
     };
     try {
       if (this.delivered && this.held) await client.capture(this.id, event);
       else if (this.delivered) await client.record(this.userId, event);
       else if (this.held) await client.release(this.id);
+      if (!this.delivered && this.calls.length > 0) {
+        // Work that failed is free for the user, but its calls cost you.
+        await client.record("internal", { ...event, user_id: this.userId });
+      }
     } catch (error) {
       // A hold that could not be released expires. Usage that could not be billed is
       // in the log with its id: sent again to POST /events, it is billed once.

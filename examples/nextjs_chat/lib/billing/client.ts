@@ -11,11 +11,22 @@ const PASSING = [429, 500, 502, 503, 504];
 
 export type Data = Record<string, string | number | boolean>;
 
+/** A call of a model. `usage` is the provider's object, unchanged: the server prices it. */
+export interface ModelCall {
+  provider: string;
+  model: string;
+  usage?: object | null | undefined;
+  response_id?: string | undefined;
+  service_tier?: string | null | undefined;
+}
+
 export interface UsageEvent {
   id: string;
   event_type: string;
   occurred_at: string;
   data: Data;
+  llm_usage: ModelCall[];
+  user_id?: string;
 }
 
 interface Hold {

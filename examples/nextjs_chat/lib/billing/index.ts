@@ -42,5 +42,6 @@ export async function hold(
   eventType: string,
   estimate: Data = {},
 ): Promise<Charge> {
-  return charges.hold(await signedIn(), eventType, { requestId: requestIdOf(request), estimate });
+  const options = { requestId: requestIdOf(request), estimate };
+  return charges.hold(await signedIn(), eventType, options);
 }

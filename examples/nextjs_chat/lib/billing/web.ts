@@ -17,11 +17,16 @@ export function withBilling<Rest extends unknown[]>(
     try {
       return await handler(request, ...rest);
     } catch (error) {
-      if (!(error instanceof BillingError)) throw error;
-      if (error.status >= 500) console.error(error);
-      return Response.json(error.body(), { status: error.status });
+      if (error instanceof BillingError) return errorAnswer(error);
+      throw error;
     }
   };
+}
+
+/** What the browser is told: JSON with a `code`. */
+function errorAnswer(error: BillingError): Response {
+  if (error.status >= 500) console.error(error);
+  return Response.json(error.body(), { status: error.status });
 }
 
 /** The browser's id for one click, so that a double submit is done and billed once. */
@@ -90,6 +95,7 @@ export async function webhookAnswer(request: Request): Promise<Response> {
 
 /** A redirect for a form's button, JSON for a script. */
 function leadTo(request: Request, url: string): Response {
-  const page = request.headers.get("accept")?.includes("text/html");
-  return page ? new Response(null, { status: 303, headers: { location: url } }) : Response.json({ url });
+  const asked = request.headers.get("accept") ?? "";
+  if (!asked.includes("text/html")) return Response.json({ url });
+  return new Response(null, { status: 303, headers: { location: url } });
 }
