@@ -31,6 +31,7 @@ from credyt_mcp.domain.terms import EntitlementTerms, FixedFee
 from credyt_mcp.errors import NotFound, UnknownReference
 
 if TYPE_CHECKING:  # it knows the book
+    from credyt_mcp.domain.reversals import Reversal
     from credyt_mcp.domain.subscriptions import Subscription
 
 
@@ -167,6 +168,7 @@ class Book:
         self.events: dict[tuple[int, bytes], Event] = {}
         self.transactions: dict[tuple[int, bytes], Transaction] = {}
         self.top_ups: dict[tuple[int, str], Any] = {}
+        self.reversals: dict[tuple[int, str], list[Reversal]] = {}
         self.authorizations: dict[tuple[int, bytes], Authorization] = {}
         self.metered: dict[Any, tuple[Any, list[Any]]] = {}
         self.new_authorizations: list[Authorization] = []
@@ -233,6 +235,11 @@ class Book:
         self.records.append(row)
         self._undo += [lambda: known.pop((row.tenant_id, row.key)), self.records.pop]
 
+    def add_reversal(self, reversal: Reversal) -> None:
+        known = self.reversals[reversal.tenant_id, reversal.top_up_id]
+        known.append(reversal)
+        self._undo.append(known.pop)
+
     def set_count(self, customer: Customer, key: bytes, count: Counts) -> None:
         before = customer.counts.get(key)
         changed = (customer.tenant_id, customer.id, key)
@@ -250,11 +257,12 @@ class Book:
         self.changed_counts.add(changed)
         self._undo.append(take_back)
 
-    def debit(self, account: Account, units: int) -> Entry:
-        """Take `units` (positive) out of a wallet account: grants first, the rest is overdraft."""
+    def debit(self, account: Account, units: int, first: Grant | None = None) -> Entry:
+        """Take `units` (positive) out of a wallet account: grants, of which one may be used before
+        all others, and the rest is overdraft."""
         self.touch(account)
         in_effect = [grant for grant in account.grants if grant.booked]
-        for grant, share in shares(in_effect, units):
+        for grant, share in shares(in_effect, units, first):
             self.touch(grant)
             grant.remaining -= share
         account.grants = [grant for grant in account.grants if grant.remaining > 0]

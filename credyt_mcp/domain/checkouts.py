@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Literal
 
 CheckoutStatus = Literal["open", "paid", "expired"]
+RefundOutcome = Literal["succeeded", "pending", "failed"]
 
 TEST_CARDS: dict[str, str | None] = {
     "4242424242424242": None,
@@ -21,6 +22,8 @@ TEST_CARDS: dict[str, str | None] = {
     "4000000000000119": "An error occurred while processing your card. Try again in a little bit.",
     "4000000000000341": None,
     "4000002500003155": None,
+    "4000000000007726": None,
+    "4000000000005126": None,
 }
 """Number → why it is declined; None means it is paid. Stripe's published test numbers."""
 
@@ -31,9 +34,17 @@ WHEN_AWAY: dict[str, tuple[Literal["failed", "needs_customer"], str]] = {
 """Cards that pay here, but not when they are charged later and the customer is away."""
 
 
+WHEN_REFUNDED: dict[str, tuple[RefundOutcome, str]] = {
+    "4000000000007726": ("pending", "A refund stays pending until the sandbox's owner decides."),
+    "4000000000005126": ("failed", "A refund fails."),
+}
+"""Cards that pay here, and how a refund asked for by the API goes then."""
+
+
 @dataclass(frozen=True)
 class Checkout:
-    """One payment page; `reference` is the payment it is for, amounts in minor units."""
+    """One payment page; `reference` is the payment it is for, amounts in minor units. `refunds` is
+    how those go that are asked for by the API."""
 
     id: str
     tenant_id: int
@@ -48,6 +59,7 @@ class Checkout:
     expires_at: datetime
     save_card: bool = False
     customer_key: str | None = None
+    refunds: RefundOutcome = "succeeded"
 
     def at(self, now: datetime) -> Checkout:
         """The same page seen at `now`: open until it expires, for ever paid once paid."""
@@ -94,6 +106,8 @@ def decline_reason(card_number: str) -> str | None:
 def outcome_of(number: str) -> str:
     """What a test card does, in a sentence."""
     declined = TEST_CARDS[number]
+    if declined is None and number in WHEN_REFUNDED:
+        return f"Payment succeeds. {WHEN_REFUNDED[number][1]}"
     if declined is None and number in WHEN_AWAY:
         return f"Payment succeeds. Charged again later: {WHEN_AWAY[number][1]}"
     return declined or "Payment succeeds."

@@ -74,11 +74,13 @@ def in_order_of_use(grants: Iterable[Grant]) -> list[Grant]:
     return sorted(grants, key=_order)
 
 
-def shares(grants: Iterable[Grant], units: int) -> list[tuple[Grant, int]]:
-    """How much of `units` (positive) each grant bears. What no grant covers is left out: the
-    caller's balance turns negative by it."""
+def shares(
+    grants: Iterable[Grant], units: int, first: Grant | None = None
+) -> list[tuple[Grant, int]]:
+    """How much of `units` (positive) each grant bears, before all others the `first` of them. What
+    no grant covers is left out: the caller's balance turns negative by it."""
     taken = []
-    for grant in in_order_of_use(grants):
+    for grant in sorted(in_order_of_use(grants), key=lambda grant: grant is not first):
         if units <= 0:
             break
         share = min(grant.remaining, units)

@@ -217,21 +217,27 @@ class SettleTopUp:
             amount=self.credited,
             recorded_at=book.now,
             executed_at=book.now,
-            entries=[book.credit(account, grant), *self._funded_by(book, top_up)],
+            entries=[
+                book.credit(account, grant),
+                *funding(book, top_up, account.asset, top_up.paid, self.credited),
+            ],
             grants=[(account, grant)],
         )
         book.record(transaction)
         return account
 
-    def _funded_by(self, book: Book, top_up: TopUp) -> list[Entry]:
-        tenant, currency = top_up.tenant_id, top_up.currency
-        entries = [move(book.business_account(tenant, "funding", currency), -top_up.paid)]
-        if currency.code != self.destination.code:
-            entries += [
-                move(book.business_account(tenant, "trading", currency), top_up.paid),
-                move(book.business_account(tenant, "trading", self.destination), -self.credited),
-            ]
-        return entries
+
+def funding(book: Book, top_up: TopUp, asset: Asset, paid: int, credited: int) -> list[Entry]:
+    """The business side of `credited` units of `asset` bought for `paid` of the top-up's currency;
+    both are negative where money goes back."""
+    tenant, currency = top_up.tenant_id, top_up.currency
+    entries = [move(book.business_account(tenant, "funding", currency), -paid)]
+    if currency.code != asset.code:
+        entries += [
+            move(book.business_account(tenant, "trading", currency), paid),
+            move(book.business_account(tenant, "trading", asset), -credited),
+        ]
+    return entries
 
 
 def _draft(

@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
+from credyt_mcp.domain.disputes import DisputeSnapshot
 from credyt_mcp.domain.provider_events import ProviderEvent
+from credyt_mcp.domain.refunds import RefundSnapshot
 from credyt_mcp.errors import NotFound
 
 PaymentStatus = Literal["initiated", "pending", "succeeded", "failed", "expired"]
@@ -79,6 +81,24 @@ class ChargeSnapshot:
 
 
 @dataclass(frozen=True)
+class RefundRequest:
+    """A refund of the payment `checkout_id`, in part or whole."""
+
+    key: str
+    tenant_id: int
+    checkout_id: str
+    amount_minor: int
+    currency: str
+
+
+class Reversals(NamedTuple):
+    """All refunds and disputes of one payment, whoever made them."""
+
+    refunds: tuple[RefundSnapshot, ...] = ()
+    disputes: tuple[DisputeSnapshot, ...] = ()
+
+
+@dataclass(frozen=True)
 class PaidFor:
     """The payment of ours (a `CheckoutRequest.key`) that an object of the provider's is for."""
 
@@ -103,6 +123,13 @@ class PaymentProvider(Protocol):
     def charge(self, request: ChargeRequest) -> ChargeSnapshot:
         """Asked again under one key, answers what became of the first charge and makes no other,
         however long ago that was."""
+
+    def refund(self, request: RefundRequest) -> RefundSnapshot:
+        """Asked again under one key, answers what became of the first refund and makes no other,
+        however long ago that was. A refusal is a refund that `failed`."""
+
+    def reversals(self, checkout_id: str) -> Reversals:
+        """Raises NotFound for an id that is not the provider's."""
 
 
 class EventProvider(PaymentProvider, Protocol):

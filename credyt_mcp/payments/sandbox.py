@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Protocol
+from typing import Literal, Protocol
 
 from credyt_mcp.domain.checkouts import (
     CardCharge,
@@ -17,8 +17,10 @@ from credyt_mcp.domain.checkouts import (
     charge_card,
     decline_reason,
 )
-from credyt_mcp.errors import NotFound, WrongState
-from credyt_mcp.ids import new_secret
+from credyt_mcp.domain.refunds import RefundSnapshot
+from credyt_mcp.domain.sandbox_reversals import SandboxReversal, Step
+from credyt_mcp.errors import AmountOutOfRange, NotFound, WrongState
+from credyt_mcp.ids import new_id, new_secret
 from credyt_mcp.payments.provider import (
     ChargeRequest,
     ChargeSnapshot,
@@ -26,7 +28,11 @@ from credyt_mcp.payments.provider import (
     CheckoutRequest,
     PaymentSnapshot,
     PaymentStatus,
+    RefundRequest,
+    Reversals,
 )
+
+PAYMENTS_SHOWN = 50
 
 
 class Sessions(Protocol):
@@ -46,6 +52,19 @@ class Sessions(Protocol):
 
     def add_charge(self, charge: CardCharge) -> CardCharge:
         """Store it; if there is one of the same key, answer that one instead."""
+
+    def payments(self, tenant_id: int, limit: int) -> list[Checkout]:
+        """Those that were paid, newest first."""
+
+    def reversals(self, checkout_id: str) -> tuple[SandboxReversal, ...]:
+        """Of a payment, oldest first."""
+
+    def add_reversal(self, reversal: SandboxReversal, paid_minor: int) -> SandboxReversal:
+        """Store it; if there is one of the same key, answer that one instead. Raises
+        AmountOutOfRange where less is left of the payment."""
+
+    def step(self, tenant_id: int, reversal_id: str, step: Step) -> SandboxReversal:
+        """Raises NotFound, or WrongState where that cannot be done now."""
 
 
 class SandboxProvider:
@@ -93,6 +112,55 @@ class SandboxProvider:
             )
         )
         return ChargeSnapshot(charge.status, charge.amount_minor, charge.currency, charge.reason)
+
+    def refund(self, request: RefundRequest) -> RefundSnapshot:
+        checkout = self.checkout(request.checkout_id)
+        for known in self._sessions.reversals(checkout.id):
+            if known.key == request.key:
+                return known.as_refund(checkout.currency)
+        try:
+            refund = self.add_reversal(
+                checkout, "refund", request.amount_minor, checkout.refunds, request.key
+            )
+        except AmountOutOfRange as refused:
+            said = (request.amount_minor, request.currency, request.key, refused.detail)
+            return RefundSnapshot("", "failed", *said)
+        return refund.as_refund(checkout.currency)
+
+    def reversals(self, checkout_id: str) -> Reversals:
+        checkout = self.checkout(checkout_id)
+        known = self._sessions.reversals(checkout.id)
+        return Reversals(
+            tuple(one.as_refund(checkout.currency) for one in known if one.kind == "refund"),
+            tuple(one.as_dispute(checkout.currency) for one in known if one.kind == "dispute"),
+        )
+
+    def payments(self, tenant_id: int) -> list[tuple[Checkout, tuple[SandboxReversal, ...]]]:
+        """The newest paid ones, each with its refunds and disputes."""
+        paid = self._sessions.payments(tenant_id, PAYMENTS_SHOWN)
+        return [(one, self._sessions.reversals(one.id)) for one in paid]
+
+    def add_reversal(
+        self,
+        checkout: Checkout,
+        kind: Literal["refund", "dispute"],
+        amount_minor: int,
+        status: str,
+        key: str | None = None,
+    ) -> SandboxReversal:
+        """A refund or dispute of a payment. Raises WrongState for one that was not paid,
+        AmountOutOfRange where less is left of it."""
+        if checkout.status != "paid":
+            raise WrongState("this payment was not paid")
+        prefix = "sbr" if kind == "refund" else "sbd"
+        now = self._now(checkout.tenant_id)
+        reversal = SandboxReversal(
+            new_id(prefix), checkout.tenant_id, checkout.id, kind, status, amount_minor, now, key
+        )
+        return self._sessions.add_reversal(reversal, checkout.amount_minor)
+
+    def step(self, tenant_id: int, reversal_id: str, step: Step) -> SandboxReversal:
+        return self._sessions.step(tenant_id, reversal_id, step)
 
     def checkout(self, checkout_id: str) -> Checkout:
         """Raises NotFound."""

@@ -13,7 +13,8 @@ import stripe
 
 from credyt_mcp import exact_json
 from credyt_mcp.clock import Clock
-from credyt_mcp.domain.provider_events import ProviderEvent
+from credyt_mcp.domain.provider_events import GOES_BACK, ProviderEvent
+from credyt_mcp.domain.refunds import RefundSnapshot
 from credyt_mcp.errors import (
     AmountOutOfRange,
     InternalError,
@@ -30,6 +31,8 @@ from credyt_mcp.payments.provider import (
     CheckoutRequest,
     PaidFor,
     PaymentSnapshot,
+    RefundRequest,
+    Reversals,
 )
 from credyt_mcp.payments.stripe_outcomes import (
     charge_outcome,
@@ -37,6 +40,7 @@ from credyt_mcp.payments.stripe_outcomes import (
     from_stripe,
     to_stripe,
 )
+from credyt_mcp.payments.stripe_reversals import REFUND_EVENTS, StripeReversals
 
 API_VERSION = "2026-10-28.endive"
 TIMEOUT_SECONDS, RETRIES = 20, 2
@@ -47,6 +51,7 @@ LISTENED = [
     "checkout.session.async_payment_failed",
     "checkout.session.expired",
     "payment_intent.succeeded",
+    *REFUND_EVENTS,
 ]
 """Events worth asking for when they could not be delivered."""
 
@@ -85,6 +90,7 @@ class StripeProvider:
             http_client=stripe.RequestsClient(timeout=TIMEOUT_SECONDS),
             base_addresses={"api": api_base} if api_base else {},
         )
+        self._reversals = StripeReversals(self._client, _asking)
         self._live = "_live_" in api_key
         self._secrets = webhook_secrets
         self._references = references
@@ -161,6 +167,12 @@ class StripeProvider:
         amount = from_stripe(intent.amount, currency)
         return charge_outcome(intent.status, intent.last_payment_error, amount, currency)
 
+    def refund(self, request: RefundRequest) -> RefundSnapshot:
+        return self._reversals.refund(request)
+
+    def reversals(self, checkout_id: str) -> Reversals:
+        return self._reversals.of_payment(checkout_id)
+
     def read_webhook(self, body: bytes, signature: str | None) -> ProviderEvent:
         """What a delivery is about. Raises Misconfigured without a secret, WebhookRefused unless
         Stripe signed it for this server and mode, MalformedRequest for what is no event."""
@@ -191,6 +203,9 @@ class StripeProvider:
                 with _asking("a payment", event.object_id):
                     intent = self._client.v1.payment_intents.retrieve(event.object_id)
                 known = (intent.to_dict().get("metadata") or {}).get("payment_id")
+                return PaidFor(known, None) if known else None
+            if event.object_kind in GOES_BACK:
+                known = self._reversals.payment_behind(event.object_kind, event.object_id)
                 return PaidFor(known, None) if known else None
         except NotFound:
             log.warning("event %s is about an object that is not there", event.id)

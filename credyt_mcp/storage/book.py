@@ -17,12 +17,17 @@ from credyt_mcp.domain.book import Book, Customer, CustomerRef, Event, Subscribe
 from credyt_mcp.domain.ledger import BUSINESS, Account, AccountKind
 from credyt_mcp.domain.money import Asset
 from credyt_mcp.domain.pricing import Counts
-from credyt_mcp.domain.transfers import SettleTopUp
 from credyt_mcp.domain.upkeep import bring_up_to_date
 from credyt_mcp.domain.usage import RecordUsage, metered
 from credyt_mcp.errors import InvalidRequest
 from credyt_mcp.ids import client_key
-from credyt_mcp.storage import ledger_tables, payment_tables, subscribed_book, tables
+from credyt_mcp.storage import (
+    ledger_tables,
+    payment_tables,
+    reversal_book,
+    subscribed_book,
+    tables,
+)
 from credyt_mcp.storage.book_rows import (
     account_of,
     account_row,
@@ -131,6 +136,7 @@ class BookStore:
         self._load_repeats(book, commands, customers)
         self._load_authorizations(book, commands, customers)
         self._load_top_ups(book, commands)
+        reversal_book.load(self.connection, book)
         self._rollups.load(book, commands)
         self._load_subscriptions(book, commands, customers)
         for customer in customers:
@@ -142,6 +148,7 @@ class BookStore:
         """Write what the commands changed. The book's new rows get their ids here."""
         self._save_accounts(book)
         subscribed_book.save(self.connection, book)
+        reversal_book.save(self.connection, book)
         with self.connection.together():
             self._save_records(book)
             if book.notices:
@@ -255,7 +262,7 @@ class BookStore:
             book.transactions[row["tenant_id"], row["key"]] = known
 
     def _load_top_ups(self, book: Book, commands: Sequence[Command]) -> None:
-        keys = {command.top_up for command in commands if isinstance(command, SettleTopUp)}
+        keys = {key for one in commands if (key := getattr(one, "top_up", None)) is not None}
         for row in self._find(TOP_UPS, ("tenant_id", "public_id"), sorted(keys)):
             asset = self.find_asset(row["tenant_id"], row["currency"])
             assert asset is not None

@@ -122,6 +122,7 @@ class SandboxSessionRow(SQLModel, table=True):
     """What the sandbox payment provider remembers of a checkout; the provider's books, not ours."""
 
     __tablename__ = "sandbox_sessions"
+    __table_args__ = (Index("sandbox_sessions_paid", "tenant_id", "created_at"),)
 
     id: str = Field(sa_type=Text, primary_key=True)
     tenant_id: int
@@ -134,6 +135,7 @@ class SandboxSessionRow(SQLModel, table=True):
     failure_url: str = Field(sa_type=Text)
     save_card: int = 0
     customer_key: str | None = Field(default=None, sa_type=Text)
+    refunds: str = Field(default="succeeded", sa_type=Text)
     created_at: datetime = Field(sa_type=Micros)
     expires_at: datetime = Field(sa_type=Micros)
 

@@ -6,12 +6,22 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import cast
 
-from sqlmodel import Session, select
+from sqlmodel import Session, col, select
 
-from credyt_mcp.domain.checkouts import CardCharge, Checkout, CheckoutStatus
+from credyt_mcp.domain.checkouts import (
+    WHEN_REFUNDED,
+    CardCharge,
+    Checkout,
+    CheckoutStatus,
+    RefundOutcome,
+)
+from credyt_mcp.domain.disputes import Movement
+from credyt_mcp.domain.sandbox_reversals import SandboxReversal, Step, must_be_left
+from credyt_mcp.errors import NotFound
 from credyt_mcp.storage import unique
 from credyt_mcp.storage.database import Database
 from credyt_mcp.storage.payment_tables import SandboxCardRow, SandboxChargeRow, SandboxSessionRow
+from credyt_mcp.storage.reversal_tables import SandboxReversalRow
 
 
 class StoredSessions:
@@ -40,6 +50,7 @@ class StoredSessions:
             row = _locked(session, checkout_id)
             if row.status == "open":
                 row.status = status
+                row.refunds = WHEN_REFUNDED.get(card or "", ("succeeded", ""))[0]
                 session.add(row)
                 if card is not None and row.save_card and row.customer_key is not None:
                     session.merge(
@@ -63,6 +74,49 @@ class StoredSessions:
             row = session.get_one(SandboxChargeRow, (charge.tenant_id, charge.key))
             return CardCharge(**row.model_dump())
 
+    def payments(self, tenant_id: int, limit: int) -> list[Checkout]:
+        row = SandboxSessionRow
+        paid = select(row).where(row.tenant_id == tenant_id, row.status == "paid")
+        with self._database.read() as session:
+            newest = paid.order_by(col(row.created_at).desc()).limit(limit)
+            return [_checkout(one) for one in session.exec(newest)]
+
+    def reversals(self, checkout_id: str) -> tuple[SandboxReversal, ...]:
+        with self._database.read() as session:
+            return _reversals(session, checkout_id)
+
+    def add_reversal(self, reversal: SandboxReversal, paid_minor: int) -> SandboxReversal:
+        with self._database.write() as session:
+            _locked(session, reversal.checkout_id)
+            known = _reversals(session, reversal.checkout_id)
+            for one in known:
+                if reversal.key is not None and one.key == reversal.key:
+                    return one
+            must_be_left(paid_minor, known, reversal.amount_minor, reversal.kind)
+            session.add(SandboxReversalRow(**asdict(reversal)))
+        return reversal
+
+    def step(self, tenant_id: int, reversal_id: str, step: Step) -> SandboxReversal:
+        with self._database.write() as session:
+            row = session.get(SandboxReversalRow, reversal_id, with_for_update=True)
+            if row is None or row.tenant_id != tenant_id:
+                raise NotFound(f"the sandbox has no refund or dispute '{reversal_id}'")
+            after = _reversal(row).after(step)
+            row.status, row.movements = after.status, list(after.movements)
+            session.add(row)
+        return after
+
+
+def _reversals(session: Session, checkout_id: str) -> tuple[SandboxReversal, ...]:
+    row = SandboxReversalRow
+    own = select(row).where(row.checkout_id == checkout_id).order_by(col(row.id))
+    return tuple(map(_reversal, session.exec(own)))
+
+
+def _reversal(row: SandboxReversalRow) -> SandboxReversal:
+    movements = tuple(Movement(*movement) for movement in row.movements)
+    return SandboxReversal(**{**row.model_dump(), "movements": movements})
+
 
 def _locked(session: Session, checkout_id: str) -> SandboxSessionRow:
     return session.exec(
@@ -73,4 +127,6 @@ def _locked(session: Session, checkout_id: str) -> SandboxSessionRow:
 def _checkout(row: SandboxSessionRow) -> Checkout:
     fields = row.model_dump()
     status = cast("CheckoutStatus", row.status)
-    return Checkout(**{**fields, "status": status, "save_card": bool(row.save_card)})
+    refunds = cast("RefundOutcome", row.refunds)
+    known = {"status": status, "save_card": bool(row.save_card), "refunds": refunds}
+    return Checkout(**{**fields, **known})

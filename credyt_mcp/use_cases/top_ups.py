@@ -27,7 +27,7 @@ from credyt_mcp.errors import (
 )
 from credyt_mcp.ids import new_id
 from credyt_mcp.payments.provider import CheckoutRequest
-from credyt_mcp.storage import assets, customers, top_ups
+from credyt_mcp.storage import assets, customers, reversals, top_ups
 from credyt_mcp.storage.payment_tables import TopUpRow
 from credyt_mcp.storage.tables import CustomerRow
 from credyt_mcp.use_cases.context import (
@@ -119,6 +119,8 @@ class TopUpDetails(Result):
     currency: str
     destination: ShownDestination | None = None
     status: str
+    refunded: Number | None = None
+    disputed: Number | None = None
 
 
 class TopupFlow(Result):
@@ -202,6 +204,7 @@ async def get_top_up(billing: Billing, command: GetTopUp) -> TopUpDetails:
         except (ProviderUnavailable, NotFound) as error:
             log.warning("top-up %s is told as it was known: %s", row.public_id, error.detail)
     paid = _known_currency(row.currency, "currency")
+    gone = await anyio.to_thread.run_sync(_gone, billing, row)
     return TopUpDetails(
         id=row.public_id,
         customer_id=customer.public_id,
@@ -211,6 +214,7 @@ async def get_top_up(billing: Billing, command: GetTopUp) -> TopUpDetails:
             account_name=row.account_name, asset=row.asset, exchange_rate=row.exchange_rate
         ),
         status=status,
+        **{kind: from_units(units, paid) for kind, units in gone.items()},
     )
 
 
@@ -246,6 +250,19 @@ def _found(billing: Billing, top_up_id: str) -> tuple[TopUpRow, CustomerRow]:
     if found is None:
         raise NotFound(f"there is no top-up '{top_up_id}'")
     return found
+
+
+def _gone(billing: Billing, row: TopUpRow) -> dict[str, int]:
+    """What was paid and has gone back, or may: refunds on their way too, disputes that are open or
+    lost."""
+    with billing.database.read() as session:
+        known = reversals.of_top_up(session, row)
+    words = {"refund": "refunded", "dispute": "disputed"}
+    gone: dict[str, int] = {}
+    for one in known:
+        if one.is_out or one.frozen:
+            gone[words[one.kind]] = gone.get(words[one.kind], 0) + one.amount
+    return gone
 
 
 def _written_row(billing: Billing, command: StartTopUp) -> TopUpRow:

@@ -1,0 +1,63 @@
+"""Loads the refunds and disputes of a batch's top-ups into the book, and writes what changed. Part
+of the money path, inside the lane's transaction, after the wallets are locked."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from credyt_mcp import exact_json
+from credyt_mcp.domain.book import Book
+from credyt_mcp.domain.reversals import Reversal
+from credyt_mcp.storage.lane_connection import LaneConnection, table_of
+from credyt_mcp.storage.reversal_tables import ReversalRow
+
+REVERSALS = table_of(ReversalRow)
+_AS_JSON = ("taken", "movements")
+
+
+def load(connection: LaneConnection, book: Book) -> None:
+    """Of the top-ups that are in the book."""
+    if not book.top_ups:
+        return
+    book.reversals = {key: [] for key in book.top_ups}
+    for row in connection.find(REVERSALS, ("tenant_id", "top_up_id"), sorted(book.top_ups)):
+        book.reversals[row["tenant_id"], row["top_up_id"]].append(_reversal(row))
+
+
+def save(connection: LaneConnection, book: Book) -> None:
+    """The accounts of new rows have their ids by now."""
+    changed = [_state(row) for row in book.changed.values() if isinstance(row, Reversal) and row.id]
+    if changed:
+        connection.update(REVERSALS, ("id",), changed)
+    for reversals in book.reversals.values():
+        for reversal in (one for one in reversals if one.id is None):
+            reversal.id = connection.insert_returning_id(REVERSALS, _row(reversal))
+
+
+def _reversal(row: dict[str, Any]) -> Reversal:
+    fields = {name: row[name] for name in Reversal.__dataclass_fields__ if name in row}
+    fields |= {name: exact_json.loads(row[name]) for name in _AS_JSON}
+    return Reversal(**{**fields, "is_out": bool(row["is_out"])})
+
+
+def _row(reversal: Reversal) -> dict[str, Any]:
+    fixed = ("tenant_id", "customer_id", "public_id", "top_up_id", "kind", "origin", "provider")
+    return {
+        **{name: getattr(reversal, name) for name in fixed},
+        **{name: value for name, value in _state(reversal).items() if name != "id"},
+        "amount": reversal.amount,
+        "account_id": None if reversal.account is None else reversal.account.id,
+        "created_at": reversal.created_at,
+        "next_poll_at": reversal.next_poll_at,
+        "polls": 0,
+    }
+
+
+def _state(reversal: Reversal) -> dict[str, Any]:
+    """What may change in the lane; when it is asked after is changed elsewhere."""
+    same = ("id", "external_id", "status", "credit", "frozen", "reason", "settled_at")
+    return {
+        **{name: getattr(reversal, name) for name in same},
+        **{name: exact_json.dumps(getattr(reversal, name)).decode() for name in _AS_JSON},
+        "is_out": int(reversal.is_out),
+    }
