@@ -31,6 +31,7 @@ from credyt_mcp.domain.terms import EntitlementTerms, FixedFee
 from credyt_mcp.errors import NotFound, UnknownReference
 
 if TYPE_CHECKING:  # it knows the book
+    from credyt_mcp.domain.external_payments import ExternalPayment
     from credyt_mcp.domain.reversals import Reversal
     from credyt_mcp.domain.subscriptions import Subscription
 
@@ -169,6 +170,7 @@ class Book:
         self.transactions: dict[tuple[int, bytes], Transaction] = {}
         self.top_ups: dict[tuple[int, str], Any] = {}
         self.reversals: dict[tuple[int, str], list[Reversal]] = {}
+        self.externals: dict[tuple[int, bytes], ExternalPayment] = {}
         self.authorizations: dict[tuple[int, bytes], Authorization] = {}
         self.metered: dict[Any, tuple[Any, list[Any]]] = {}
         self.new_authorizations: list[Authorization] = []
@@ -239,6 +241,11 @@ class Book:
         known = self.reversals[reversal.tenant_id, reversal.top_up_id]
         known.append(reversal)
         self._undo.append(known.pop)
+
+    def add_external(self, payment: ExternalPayment) -> None:
+        key = payment.tenant_id, payment.key
+        self.externals[key] = payment
+        self._undo.append(lambda: self.externals.pop(key))
 
     def set_count(self, customer: Customer, key: bytes, count: Counts) -> None:
         before = customer.counts.get(key)

@@ -12,6 +12,13 @@ from typing import Any
 from credyt_mcp import ids
 from credyt_mcp.domain.book import Book, Customer, CustomerRef
 from credyt_mcp.domain.earnings import adjustment_basis, earn, paid_basis, worth
+from credyt_mcp.domain.external_payments import (
+    ExternalPayment,
+    ExternalReference,
+    refunded_grant,
+    remember,
+    told_before,
+)
 from credyt_mcp.domain.grants import (
     DEFAULT_PRIORITY,
     PURPOSE_OF_REASON,
@@ -29,6 +36,8 @@ _FUNDING_SIDE: dict[Reason, AccountKind] = {
     "external_refund": "funding",
     "other": "adjustment",
 }
+_SAID = ("reason", "provider", "external_reference", "refund_of")
+"""Details in which a repeat is equal."""
 
 
 @dataclass(frozen=True)
@@ -54,12 +63,17 @@ class Adjust:
     expires_at: int | None
     details: dict[str, Any] = field(default_factory=dict)
     purpose: Purpose | None = None
+    external: ExternalReference | None = None
 
     @property
     def keys(self) -> list[tuple[int, bytes]]:
         return [(self.ref.tenant_id, ids.client_key(self.transaction_id))]
 
-    def decide(self, book: Book) -> Recorded:
+    @property
+    def external_keys(self) -> list[tuple[int, bytes]]:
+        return [] if self.external is None else self.external.keys
+
+    def decide(self, book: Book) -> Recorded | ExternalPayment:
         customer = book.customer(self.ref)
         details = {"reason": self.reason, **self.details}
         if self.effective_at is not None:
@@ -68,14 +82,27 @@ class Adjust:
             details["expires_at"] = self.expires_at
         account = book.wallet_account(customer, self.account_name, self.asset)
         draft = _draft(book, self, "adjustment", customer, account, details)
+        if self.external and (
+            told := told_before(book, customer, self.external, account, self.amount)
+        ):
+            return told
         if repeated := _repeated(book, draft):
             return repeated
+        recorded, grant = self._record(book, customer, account, draft)
+        if self.external:
+            remember(book, self.external, draft, grant)
+        return recorded
+
+    def _record(
+        self, book: Book, customer: Customer, account: Account, draft: Transaction
+    ) -> tuple[Recorded, Grant | None]:
+        grant: Grant | None = None
         effective_at = self.effective_at if self.effective_at is not None else book.now
         side = _FUNDING_SIDE[self.reason]
         business = book.business_account(customer.tenant_id, side, self.asset)
         if self.amount > 0:
             grant = Grant(
-                id=None,
+                id=book.take_id() if self.external else None,
                 purpose=self.purpose or PURPOSE_OF_REASON[self.reason],
                 source="adjustment",
                 priority=DEFAULT_PRIORITY,
@@ -93,13 +120,16 @@ class Adjust:
                 book.touch(account)
                 account.grants = [*account.grants, grant]
                 book.record(draft)
-                return Recorded(draft, repeated=False)
+                return Recorded(draft, repeated=False), grant
             entry = book.credit(account, grant)
         else:
-            entry = book.debit(account, -self.amount)
+            own = None
+            if self.external:
+                own = refunded_grant(book, customer, self.external, account, -self.amount)
+            entry = book.debit(account, -self.amount, own)
         draft.entries = [entry, move(business, -self.amount)]
         book.record(draft)
-        return Recorded(draft, repeated=False)
+        return Recorded(draft, repeated=False), grant
 
 
 @dataclass(frozen=True)
@@ -273,7 +303,7 @@ def _repeated(book: Book, draft: Transaction) -> Recorded | None:
         and known.customer_id == draft.customer_id
         and known.account is draft.account
         and known.amount == draft.amount
-        and known.details.get("reason") == draft.details.get("reason")
+        and all(known.details.get(name) == draft.details.get(name) for name in _SAID)
     )
     if not same:
         raise IdReused(

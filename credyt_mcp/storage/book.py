@@ -136,7 +136,7 @@ class BookStore:
         self._load_repeats(book, commands, customers)
         self._load_authorizations(book, commands, customers)
         self._load_top_ups(book, commands)
-        reversal_book.load(self.connection, book)
+        reversal_book.load(self.connection, book, commands)
         self._rollups.load(book, commands)
         self._load_subscriptions(book, commands, customers)
         for customer in customers:

@@ -1,22 +1,32 @@
-"""Loads the refunds and disputes of a batch's top-ups into the book, and writes what changed. Part
-of the money path, inside the lane's transaction, after the wallets are locked."""
+"""Loads the refunds and disputes of a batch's top-ups into the book, and payments that others
+collected, and writes what changed. Part of the money path, inside the lane's transaction, after the
+wallets are locked."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from credyt_mcp import exact_json
 from credyt_mcp.domain.book import Book
+from credyt_mcp.domain.external_payments import ExternalPayment
 from credyt_mcp.domain.reversals import Reversal
 from credyt_mcp.storage.lane_connection import LaneConnection, table_of
-from credyt_mcp.storage.reversal_tables import ReversalRow
+from credyt_mcp.storage.reversal_tables import ExternalPaymentRow, ReversalRow
 
 REVERSALS = table_of(ReversalRow)
+EXTERNALS = table_of(ExternalPaymentRow)
 _AS_JSON = ("taken", "movements")
+_EXTERNAL = tuple(name for name in ExternalPayment.__dataclass_fields__ if name != "is_new")
 
 
-def load(connection: LaneConnection, book: Book) -> None:
-    """Of the top-ups that are in the book."""
+def load(connection: LaneConnection, book: Book, commands: Sequence[Any]) -> None:
+    """Refunds and disputes of the top-ups that are in the book; others' payments by their keys."""
+    keys = {key for command in commands for key in getattr(command, "external_keys", ())}
+    if keys:
+        for row in connection.find(EXTERNALS, ("tenant_id", "key"), sorted(keys)):
+            fields = {name: row[name] for name in _EXTERNAL}
+            book.externals[row["tenant_id"], row["key"]] = ExternalPayment(**fields)
     if not book.top_ups:
         return
     book.reversals = {key: [] for key in book.top_ups}
@@ -29,9 +39,24 @@ def save(connection: LaneConnection, book: Book) -> None:
     changed = [_state(row) for row in book.changed.values() if isinstance(row, Reversal) and row.id]
     if changed:
         connection.update(REVERSALS, ("id",), changed)
+    _save_externals(connection, book)
     for reversals in book.reversals.values():
         for reversal in (one for one in reversals if one.id is None):
             reversal.id = connection.insert_returning_id(REVERSALS, _row(reversal))
+
+
+def _save_externals(connection: LaneConnection, book: Book) -> None:
+    payments = list(book.externals.values())
+    new = [{name: getattr(one, name) for name in _EXTERNAL} for one in payments if one.is_new]
+    if new:
+        connection.insert(EXTERNALS, new)
+    changed = [
+        {"tenant_id": row.tenant_id, "key": row.key, "refunded": row.refunded}
+        for row in payments
+        if id(row) in book.changed and not row.is_new
+    ]
+    if changed:
+        connection.update(EXTERNALS, ("tenant_id", "key"), changed)
 
 
 def _reversal(row: dict[str, Any]) -> Reversal:

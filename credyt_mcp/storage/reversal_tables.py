@@ -61,9 +61,11 @@ class ExternalPaymentRow(SQLModel, table=True):
     tenant_id: int = Field(primary_key=True)
     key: bytes = Field(primary_key=True, sa_type=Key)
     transaction_key: bytes = Field(sa_type=Key)
+    client_id: str = Field(sa_type=Text)
     customer_id: int = Field(sa_type=BigInteger)
     account: str = Field(sa_type=Text)
     amount: int = Field(sa_type=BigInteger)
+    recorded_at: datetime = Field(sa_type=Micros)
     refunded: int = Field(sa_type=BigInteger)
     grant_id: int | None = Field(default=None, sa_type=BigInteger)
 

@@ -78,6 +78,11 @@ _QUERIES = {
         {where} {and} r.is_out = 1
         GROUP BY a.id, a.public_id, a.amount
         HAVING SUM(r.amount) > a.amount AND MIN(r.origin) = 'api' AND MAX(r.origin) = 'api'""",
+    "a payment of others is not in the books as it was told, or more was refunded: {}": """
+        SELECT a.client_id FROM external_payments a
+        LEFT JOIN ledger_transactions t ON t.tenant_id = a.tenant_id AND t.key = a.transaction_key
+        {where} {and} (t.id IS NULL OR t.amount <> a.amount OR t.customer_id <> a.customer_id
+                       OR a.refunded < 0 OR (a.refunded > a.amount AND a.refunded > 0))""",
     "a subscription's payment that succeeded was not booked, or one that did not was: {}": """
         SELECT a.public_id FROM subscription_payments a
         LEFT JOIN ledger_transactions t
