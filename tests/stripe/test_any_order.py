@@ -162,9 +162,7 @@ class Payments(RuleBasedStateMachine):
     def debits(self) -> list[Object]:
         waiting = [one for one in self.pages() if one["status"] == "complete"]
         intents = self.world.account.objects
-        return [
-            one for one in waiting if intents[one["payment_intent"]]["status"] == "processing"
-        ]
+        return [one for one in waiting if intents[one["payment_intent"]]["status"] == "processing"]
 
     def events(self) -> list[Object]:
         return self.world.account.events[self.told :]

@@ -80,7 +80,7 @@ def test_a_payment_by_stripes_cli_is_one_credit(
     with server.sync_client() as client:
         customer = client.post("/customers", json={"external_id": "jane", "name": "Jane"}).json()
         body = {"customer_id": customer["id"], "amount": 30, "currency": "USD"}
-        urls = {name: "http://127.0.0.1/x" for name in ("return_url", "failure_url")}
+        urls = dict.fromkeys(("return_url", "failure_url"), "http://127.0.0.1/x")
         if answer == "lost":
             fake.fail("drop_after", times=3, only="POST /v1/checkout/sessions")
         started = client.post("/top-ups", json=body | urls)
