@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 from credyt_mcp.entrypoints.rest.examples import BODIES, PATH_VALUES
 
+CARD = {"card_number": "4242 4242 4242 4242"}
 LEARNED = {
     "create_api_key": "key_id",
     "create_connected_account": "connected_account_id",
@@ -49,6 +51,14 @@ class Story:
 
     def address(self, operation: Operation) -> str:
         return re.sub(r"{(\w+)}", lambda part: str(self.known[part[1]]), operation.path)
+
+    @staticmethod
+    def page_to_pay(operation: Operation, answer: Any) -> str | None:
+        """The payment page that a customer pays before the story goes on."""
+        if operation.name != "start_top_up":
+            return None
+        page: str = urlsplit(answer.json()["redirect_url"]).path
+        return page
 
     def learn(self, operation: Operation, answer: Any) -> None:
         if operation.name in LEARNED:

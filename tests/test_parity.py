@@ -32,6 +32,10 @@ NOT_OVER_REST = {
     "enter_portal": PAGE_ONLY,
     "view_portal": PAGE_ONLY,
     "top_up_in_portal": PAGE_ONLY,
+    "view_sandbox": PAGE_ONLY,
+    "refund_in_sandbox": PAGE_ONLY,
+    "dispute_in_sandbox": PAGE_ONLY,
+    "step_in_sandbox": PAGE_ONLY,
 }
 NO_SECRETS = "a key would be written into a conversation: left to people"
 NOT_OVER_MCP = {
@@ -54,6 +58,12 @@ NOT_OVER_MCP = {
     "enter_portal": PAGE_ONLY,
     "view_portal": PAGE_ONLY,
     "top_up_in_portal": PAGE_ONLY,
+    "view_sandbox": PAGE_ONLY,
+    "refund_in_sandbox": PAGE_ONLY,
+    "dispute_in_sandbox": PAGE_ONLY,
+    "step_in_sandbox": PAGE_ONLY,
+    "list_refunds": LEAN_LIST,
+    "list_disputes": LEAN_LIST,
     "create_portal_session": "the app makes it when its customer clicks",
     "get_account": "get_wallet shows every account",
     "get_authorization": "authorize_usage repeated under the same id answers as it stands",

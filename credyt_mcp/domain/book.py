@@ -7,7 +7,7 @@ writes what `changes` lists.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -264,8 +264,8 @@ class Book:
         self.changed_counts.add(changed)
         self._undo.append(take_back)
 
-    def debit(self, account: Account, units: int, first: Grant | None = None) -> Entry:
-        """Take `units` (positive) out of a wallet account: grants, of which one may be used before
+    def debit(self, account: Account, units: int, first: Sequence[Grant] = ()) -> Entry:
+        """Take `units` (positive) out of a wallet account: grants, of which some may be used before
         all others, and the rest is overdraft."""
         self.touch(account)
         in_effect = [grant for grant in account.grants if grant.booked]

@@ -54,7 +54,7 @@ class BookReversals:
 
     @property
     def keys(self) -> list[tuple[int, bytes]]:
-        return [(self.ref.tenant_id, self.bought.expiry_key)]
+        return [(self.ref.tenant_id, key) for key in self.bought.expiry_keys]
 
     @property
     def top_up(self) -> tuple[int, str]:

@@ -80,14 +80,14 @@ def told_before(
 
 def refunded_grant(
     book: Book, customer: Customer, external: ExternalReference, account: Account, units: int
-) -> Grant | None:
+) -> list[Grant]:
     """What is left of the credit of the payment that `units` are refunded of, now that they are.
 
     Raises UnknownReference for a payment that this wallet account did not get, AmountOutOfRange for
     more than is left of it.
     """
     if external.original_key is None:
-        return None
+        return []
     original = book.externals.get(external.original_key)
     if (
         original is None
@@ -105,8 +105,7 @@ def refunded_grant(
         raise AmountOutOfRange("amount", f"only {said} is left of that payment to refund")
     book.touch(original)
     original.refunded += units
-    found = (one for one in account.grants if one.id == original.grant_id and one.booked)
-    return next(found, None)
+    return [one for one in account.grants if one.id == original.grant_id and one.booked]
 
 
 def remember(

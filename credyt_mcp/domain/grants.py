@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
@@ -75,12 +75,15 @@ def in_order_of_use(grants: Iterable[Grant]) -> list[Grant]:
 
 
 def shares(
-    grants: Iterable[Grant], units: int, first: Grant | None = None
+    grants: Iterable[Grant], units: int, first: Sequence[Grant] = ()
 ) -> list[tuple[Grant, int]]:
-    """How much of `units` (positive) each grant bears, before all others the `first` of them. What
-    no grant covers is left out: the caller's balance turns negative by it."""
+    """How much of `units` (positive) each grant bears, those that come `first` before all others.
+    What no grant covers is left out: the caller's balance turns negative by it."""
     taken = []
-    for grant in sorted(in_order_of_use(grants), key=lambda grant: grant is not first):
+    grants = in_order_of_use(grants)
+    if first:
+        grants.sort(key=lambda grant: grant not in first)
+    for grant in grants:
         if units <= 0:
             break
         share = min(grant.remaining, units)

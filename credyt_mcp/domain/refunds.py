@@ -55,7 +55,7 @@ class RefundTopUp:
 
     @property
     def keys(self) -> list[tuple[int, bytes]]:
-        return [(self.ref.tenant_id, key) for key in (self._key, self.bought.expiry_key)]
+        return [(self.ref.tenant_id, key) for key in (self._key, *self.bought.expiry_keys)]
 
     @property
     def top_up(self) -> tuple[int, str]:

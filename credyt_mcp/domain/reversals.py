@@ -30,26 +30,28 @@ DISPUTED = ("inquiry", "open")
 
 @dataclass(frozen=True)
 class Bought:
-    """What a top-up bought, once and for all; `basis` as in `Grant`."""
+    """What a top-up bought, once and for all; `basis` as in `Grant`. The first of `grant_ids` is of
+    the credit, the others of what of it was taken and came back."""
 
     top_up_id: str
     account_name: str
     asset: Asset
-    grant_id: int
+    grant_ids: tuple[int, ...]
     units: int
     basis: Basis | None
     expires_at: int | None
 
     @property
-    def expiry_key(self) -> bytes:
-        """Key of the transaction by which its credit expired, if it did."""
-        return ids.text_key("expiry", str(self.grant_id))
+    def expiry_keys(self) -> list[bytes]:
+        """Keys of the transactions by which its credit expired, if it did."""
+        return [ids.text_key("expiry", str(grant_id)) for grant_id in self.grant_ids]
 
 
 @dataclass(eq=False)
 class Reversal:
     """A refund, or a dispute, of one top-up. While `is_out`, its `amount` is out of our hands, or
-    on its way, and `credit` units were taken from the customer for it; `taken` tells from where.
+    on its way, and `credit` units were taken from the customer for it; `taken` tells from where,
+    and afterwards which grants brought it back.
     An undecided dispute has `frozen` units set aside in `account`. `movements` are the provider's
     ids of the money that a dispute moved. Moments are microseconds; `next_poll_at` is real time.
     """
@@ -92,8 +94,8 @@ def room(
     """Nothing can be refunded while a dispute is open, since it may take the same money."""
     out = sum(one.amount for one in known if one.is_out)
     taken = sum(one.credit for one in known if one.is_out)
-    own = own_grant(account, bought)
-    credit = max(0, min(own.remaining if own else 0, account.available))
+    own = own_grants(account, bought, known)
+    credit = max(0, min(sum(grant.remaining for grant in own), account.available))
     left = max(0, paid - out)
     if any(one.kind == "dispute" and one.status in DISPUTED for one in known):
         return Room(0, credit, 0)
@@ -112,9 +114,10 @@ def credit_for(paid: int, bought: Bought, known: Sequence[Reversal], amount: int
     return max(0, whole - taken)
 
 
-def own_grant(account: Account, bought: Bought) -> Grant | None:
-    """What is left of the top-up's grant."""
-    return next((one for one in account.grants if one.id == bought.grant_id and one.booked), None)
+def own_grants(account: Account, bought: Bought, known: Sequence[Reversal]) -> list[Grant]:
+    """What is left of the credit that the top-up bought."""
+    own = {bought.grant_ids[0], *(one for back in known for one in back.taken.get("returned", ()))}
+    return [one for one in account.grants if one.id in own and one.booked]
 
 
 def take(
@@ -124,19 +127,19 @@ def take(
     top_up: TopUp = book.top_ups[reversal.tenant_id, reversal.top_up_id]
     known = book.reversals[reversal.tenant_id, reversal.top_up_id]
     account = book.wallet_account(customer, bought.account_name, bought.asset)
-    own = own_grant(account, bought)
+    own = own_grants(account, bought, known)
     units = credit_for(top_up.paid, bought, known, reversal.amount)
     lapsed = _lapsed(book, customer.tenant_id, bought, known)
-    lapsed = min(lapsed, max(0, units - (own.remaining if own is not None else 0)))
+    lapsed = min(lapsed, max(0, units - sum(grant.remaining for grant in own)))
     debit = units - lapsed
     parts = shares([grant for grant in account.grants if grant.booked], debit, own)
-    instead = [(grant, share) for grant, share in parts if grant is not own]
+    instead = [(grant, share) for grant, share in parts if grant not in own]
     overdraft = debit - sum(share for _, share in parts)
     earned = revalued(account, instead, overdraft, bought.basis, book.find_rate)
     book.touch(reversal)
     reversal.is_out, reversal.credit = True, units
     reversal.taken = {
-        "parts": [_part(grant, share) for grant, share in parts],
+        "parts": [[*_part(grant, share), int(grant in own)] for grant, share in parts],
         "overdraft": overdraft,
         "lapsed": lapsed,
         "earned": earned,
@@ -160,8 +163,9 @@ def give_back(book: Book, customer: Customer, bought: Bought, reversal: Reversal
         lives = bought.expires_at is not None and bought.expires_at > book.now
         basis = None if bought.basis is None else str(bought.basis)
         end = bought.expires_at if lives else None
-        spent = _parcel(book, "paid", DEFAULT_PRIORITY, taken["overdraft"], basis, end)
+        spent = _parcel(book, "paid", DEFAULT_PRIORITY, taken["overdraft"], basis, end, 1)
         grants.insert(0, spent)
+    returned = [grant.id for grant in grants if grant.id is not None]
     entries = [book.credit(account, grant) for grant in grants]
     entries += _breakage(book, account, taken["lapsed"])
     entries += funding(book, top_up, account.asset, reversal.amount, reversal.credit)
@@ -171,17 +175,15 @@ def give_back(book: Book, customer: Customer, bought: Bought, reversal: Reversal
     key = ids.text_key(REVERSAL_OF[kind], reversal.public_id, number)
     _record(book, reversal, account, REVERSAL_OF[kind], key, credited, entries, grants, earned)
     book.touch(reversal)
-    reversal.is_out, reversal.credit, reversal.taken = False, 0, {}
+    reversal.is_out, reversal.credit, reversal.taken = False, 0, {"returned": returned}
     return credited
 
 
 def _lapsed(book: Book, tenant_id: int, bought: Bought, known: Sequence[Reversal]) -> int:
     """What of the top-up's credit expired, and has not gone back yet."""
-    expiry = book.transactions.get((tenant_id, bought.expiry_key))
-    if expiry is None:
-        return 0
+    expiries = [book.transactions.get((tenant_id, key)) for key in bought.expiry_keys]
     gone: int = sum(one.taken["lapsed"] for one in known if one.is_out)
-    return -expiry.amount - gone
+    return -sum(one.amount for one in expiries if one is not None) - gone
 
 
 def _breakage(book: Book, account: Account, units: int) -> list[Entry]:
@@ -196,10 +198,16 @@ def _part(grant: Grant, share: int) -> list[Any]:
 
 
 def _parcel(
-    book: Book, purpose: str, priority: int, units: int, basis: str | None, expires_at: int | None
+    book: Book,
+    purpose: str,
+    priority: int,
+    units: int,
+    basis: str | None,
+    expires_at: int | None,
+    is_own: int,
 ) -> Grant:
     return Grant(
-        id=None,
+        id=book.take_id() if is_own else None,
         purpose=purpose,
         source="refund",
         priority=priority,

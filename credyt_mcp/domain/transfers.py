@@ -123,7 +123,7 @@ class Adjust:
                 return Recorded(draft, repeated=False), grant
             entry = book.credit(account, grant)
         else:
-            own = None
+            own: list[Grant] = []
             if self.external:
                 own = refunded_grant(book, customer, self.external, account, -self.amount)
             entry = book.debit(account, -self.amount, own)

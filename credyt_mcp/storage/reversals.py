@@ -52,11 +52,13 @@ def bought(session: Session, top_up: TopUpRow, asset: Asset) -> Bought | None:
     ).first()
     if grant is None:
         return None
+    known = of_top_up(session, top_up)
+    returned = [back for one in known for back in one.taken.get("returned", ())]
     return Bought(
         top_up_id=top_up.public_id,
         account_name=top_up.account_name,
         asset=asset,
-        grant_id=grant.id,
+        grant_ids=(grant.id, *returned),
         units=grant.amount,
         basis=None if grant.basis is None else Basis.parse(grant.basis),
         expires_at=None if grant.expires_at is None else to_micros(grant.expires_at),

@@ -61,13 +61,13 @@ class AdjustmentFields(Command):
     account_name: AccountName = "default"
     metadata: Metadata | None = None
     provider: Annotated[
-        ShortText | None, Field(description="who took a payment elsewhere, such as paypal")
+        ShortText | None, Field(description="who took the payment, such as paypal")
     ] = None
     external_reference: Annotated[
         ShortText | None, Field(description="their id of it; counts once")
     ] = None
     refund_of: Annotated[
-        ShortText | None, Field(description="external_reference that a debit refunds")
+        ShortText | None, Field(description="external_reference a debit refunds")
     ] = None
 
     @model_validator(mode="after")

@@ -45,8 +45,7 @@ log = logging.getLogger(__name__)
 
 
 class QuoteRefund(Command):
-    """What of a top-up is unspent and can be refunded. Show `refundable` to a person before
-    refund_top_up."""
+    """What of a top-up is unspent and can be refunded."""
 
     top_up_id: str
 
@@ -67,20 +66,18 @@ class RefundQuote(Result):
 
 
 class RefundFields(Command):
-    quoted: Annotated[AmountOrZero, Field(description="`refundable` as quote_refund says")]
-    amount: Annotated[
-        PositiveAmount | None, Field(description="a part, in the payment's currency")
-    ] = None
+    quoted: Annotated[AmountOrZero, Field(description="`refundable` of the quote")]
+    amount: Annotated[PositiveAmount | None, Field(description="if only a part")] = None
     include_spent: Annotated[
-        bool, Field(description="may exceed quoted; the balance may go negative")
+        bool, Field(description="let amount exceed quoted, the balance go negative")
     ] = False
     refund_id: Annotated[ShortText | None, Field(description="your id; repeat it to retry")] = None
     reason: str | None = Field(default=None, max_length=500)
 
 
 class RefundTopUp(RefundFields):
-    """Pay a top-up's unspent money back and take its credit. First quote_refund, and have a person
-    confirm."""
+    """Pay a top-up's unspent money back and take its credit. First show a person quote_refund's
+    `refundable` and have it confirmed."""
 
     top_up_id: str
 
@@ -197,7 +194,7 @@ async def refund_top_up(billing: Billing, command: RefundTopUp) -> Refund:
 
 
 def list_refunds(billing: Billing, command: ListRefunds) -> RefundPage:
-    """Newest first, also those that were made at the provider's."""
+    """Refunds, newest first, also those that were made in the payment provider's dashboard."""
     with billing.database.read() as session:
         found, total = _page(session, billing, "refund", command)
         items = [_refund(session, one) for one in found]
@@ -205,7 +202,7 @@ def list_refunds(billing: Billing, command: ListRefunds) -> RefundPage:
 
 
 def list_disputes(billing: Billing, command: ListDisputes) -> DisputePage:
-    """Newest first."""
+    """Disputes of payments, newest first."""
     with billing.database.read() as session:
         found, total = _page(session, billing, "dispute", command)
         items = [_dispute(session, one) for one in found]
@@ -229,9 +226,9 @@ async def _ask(billing: Billing, found: Found, refund_id: str, amount: int) -> N
 
 def _found(billing: Billing, top_up_id: str) -> Found:
     with billing.database.read() as session:
-        found = top_ups.find(session, top_up_id)
+        found = top_ups.find(session, top_up_id, billing.tenant.id)
         session.expunge_all()
-    if found is None or found.top_up.tenant_id != billing.tenant.id:
+    if found is None:
         raise NotFound(f"there is no top-up '{top_up_id}'")
     return found
 

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from credyt_mcp.entrypoints.rest.examples import BODIES
-from tests.example_story import Story
+from tests.example_story import CARD, Story
 from tests.test_parity import NOT_OVER_REST, every_use_case
 
 
@@ -72,6 +72,8 @@ async def test_every_example_can_be_sent_in_order(
         answer = await rest.request(operation.method, story.address(operation), json=body)
         assert answer.status_code == operation.success, f"{operation.name}: {answer.text}"
         story.learn(operation, answer)
+        if page := story.page_to_pay(operation, answer):
+            await rest.post(page, data=CARD)
     for operation in story.operations.values():
         if operation.method == "get":
             answer = await rest.get(story.address(operation))
@@ -85,6 +87,8 @@ async def test_every_list_comes_in_pages_and_refuses_bad_ones(
     for operation, body in story.steps():
         answer = await rest.request(operation.method, story.address(operation), json=body)
         story.learn(operation, answer)
+        if page := story.page_to_pay(operation, answer):
+            await rest.post(page, data=CARD)
     lists = [
         operation
         for operation in story.operations.values()

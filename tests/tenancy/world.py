@@ -97,8 +97,7 @@ async def fill(world: World) -> World:
         **_calls(mark),
     }
     if world.name != "live":  # no real payments here
-        top_up = {"customer_id": "jane", "amount": 5, "currency": "USD", "description": mark}
-        world.values["top_up_id"] = [(await world.make("/top-ups", {**top_up, **RETURN}))["id"]]
+        world.values["top_up_id"] = [await _top_up(world)]
     if world.name in ("platform", "live"):
         connected = await world.make("/accounts", {"name": f"Acme {mark}", "external_id": "acme"})
         key = await world.make("/keys", {"name": f"Key {mark}"})
@@ -115,6 +114,17 @@ def _calls(mark: str) -> dict[str, list[str]]:
         "model": ["own-model"],
         "valid_from": ["2026-01-01T00:00:00Z"],
     }
+
+
+async def _top_up(world: World) -> str:
+    """One that was paid, and refunded in part."""
+    top_up = {"customer_id": "jane", "amount": 5, "currency": "USD", "description": world.marker}
+    started = await world.make("/top-ups", {**top_up, **RETURN})
+    page = httpx.URL(started["redirect_url"]).path
+    await world.client.post(page, data={"card_number": "4242 4242 4242 4242"})
+    refund = {"quoted": 5, "amount": 1, "reason": world.marker}
+    await world.make(f"/top-ups/{started['id']}/refunds", refund)
+    return str(started["id"])
 
 
 async def _product(world: World) -> Any:

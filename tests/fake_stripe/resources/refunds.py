@@ -37,6 +37,7 @@ def create(account: Account, form: dict[str, Any]) -> Object:
         reason=form.get("reason"),
         status=STARTS_AS.get(method, "succeeded"),
     )
+    del refund["livemode"]  # the only object without
     charge["amount_refunded"] += amount
     charge["refunded"] = charge["amount_refunded"] == charge["amount"]
     account.tell("refund.created", refund)
@@ -107,6 +108,7 @@ def decide(account: Account, disputed: Object, status: str) -> None:
         moved = balance_transaction(
             account, disputed["id"], "adjustment", amount, disputed["currency"]
         )
+        del moved["livemode"], moved["source"]  # the source would hold the dispute, and that all its movements
         disputed["balance_transactions"].append(moved)
         account.tell(f"charge.dispute.{status}", disputed)
         return
