@@ -41,8 +41,11 @@ class Shop:
 
     async def has(self, account: str = "default:USD") -> tuple[Decimal, Decimal]:
         """Available, and set aside."""
-        found = await self.call(get_account, customer_id="jane", account_id=account)
+        found = await self.account("jane", account.partition(":")[2])
         return found.available, found.pending_out
+
+    async def account(self, who: str, asset: str) -> Any:
+        return await self.call(get_account, customer_id=who, account_id=f"default:{asset}")
 
     async def refund_there(self, top_up_id: str, **how: Any) -> str:
         """A refund made in the provider's dashboard; its id there."""
