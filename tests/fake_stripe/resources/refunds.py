@@ -108,7 +108,10 @@ def decide(account: Account, disputed: Object, status: str) -> None:
         moved = balance_transaction(
             account, disputed["id"], "adjustment", amount, disputed["currency"]
         )
-        del moved["livemode"], moved["source"]  # the source would hold the dispute, and that all its movements
+        del (
+            moved["livemode"],
+            moved["source"],
+        )  # the source would hold the dispute, and that all its movements
         disputed["balance_transactions"].append(moved)
         account.tell(f"charge.dispute.{status}", disputed)
         return
