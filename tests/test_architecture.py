@@ -23,6 +23,7 @@ MAY_IMPORT = {
     "app": {"domain", "storage", "payments", "delivery", "use_cases", "entrypoints", "app"},
     "cli": {"use_cases", "entrypoints", "app", "demo", "integrate"},
     "integrate": {"use_cases", "app"},
+    "client": {"client"},
     "demo": set(),
 }
 DOMAIN_SHARED = {"errors", "ids", "clock"}

@@ -41,6 +41,7 @@ NO_SECRETS = "a key would be written into a conversation: left to people"
 NOT_OVER_MCP = {
     "list_unpriced_costs": PROFITABILITY,
     "reprice_costs": PROFITABILITY,
+    "record_spans": "what an OpenTelemetry exporter sends; a model calls record_event",
     "set_llm_price": LEAN_LIST,
     "list_llm_prices": LEAN_LIST,
     "delete_llm_price": LEAN_LIST,

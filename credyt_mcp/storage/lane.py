@@ -218,7 +218,11 @@ class Lane:
                 outcomes.append(Outcome(result=command.decide(book)))
             except CredytError as refusal:
                 book.undo()
-                outcomes.append(Outcome(error=refusal))
+                # Its traceback holds these very outcomes, and all of the book.
+                outcomes.append(Outcome(error=refusal.with_traceback(None)))
+        # So does what would take the last command back. Left in such circles, all that a batch made
+        # would wait for the garbage collector, which stops everybody for it.
+        book.mark()
         self._store.save(book)
         return outcomes
 

@@ -298,7 +298,7 @@ def _subscription(item: Subscription, names: dict[str, str]) -> SubscriptionLine
         products=[names.get(product.id, product.code) for product in item.products],
         status=item.status,
         started_at=item.started_at,
-        renews_at=item.renews_at,
+        renews_at=item.renews_at if item.status == "active" else None,
         pay_url=item.required_actions[0].redirect_url if item.required_actions else None,
     )
 

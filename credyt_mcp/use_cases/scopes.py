@@ -98,6 +98,7 @@ _OPENS: dict[Scope, tuple[str, ...]] = {
         "pay_checkout",
         "receive_provider_event",
         "record_event",
+        "record_spans",
         "refund_in_sandbox",
         "refund_top_up",
         "release_authorization",

@@ -16,8 +16,10 @@ from credyt_mcp.entrypoints.http import http_app
 from credyt_mcp.use_cases.authorizations import authorize_usage
 from credyt_mcp.use_cases.events import record_event
 from credyt_mcp.use_cases.ledger import verify_ledger
+from credyt_mcp.use_cases.subscriptions import update_subscription
 from tests.conftest import Call
 from tests.samples import a_product, a_wallet, balances, credits_asset, unit_price, volume_price
+from tests.use_cases.plans import a_plan, fee, pay, subscribed
 
 URLS = {
     "return_url": "https://app.example/account",
@@ -233,3 +235,17 @@ async def test_a_session_for_nobody_or_with_a_bad_url_is_refused(
     body = {"customer_id": "jane", **URLS, **change}
     answer = await rest.post("/billing-portal/sessions", json=body)
     assert (answer.status_code, list(answer.json()["errors"])) == (422, [field])
+
+
+async def test_what_has_ended_is_not_said_to_renew(
+    call: Call, rest: httpx.AsyncClient, browser: httpx.AsyncClient
+) -> None:
+    await a_plan(call, fee(20))
+    made = await subscribed(call)
+    await pay(rest, made)
+    assert "renews 10 Apr 2026" in await signed_in(rest, browser)
+    path = {"customer_id": "jane", "subscription_id": made.id}
+    await call(update_subscription, **path, status="inactive")
+    shown = await signed_in(rest, browser)
+    assert "inactive" in shown
+    assert "renews" not in shown

@@ -63,6 +63,7 @@ def clock() -> FrozenClock:
 def listening() -> Iterator[socket.socket]:
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
+        bound.listen()  # before its server runs, which may be after the first delivery
         yield bound
 
 
