@@ -6,6 +6,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
@@ -13,7 +14,8 @@ import stripe
 
 from credyt_mcp import exact_json
 from credyt_mcp.clock import Clock
-from credyt_mcp.domain.provider_events import ProviderEvent
+from credyt_mcp.domain.provider_events import GOES_BACK, ProviderEvent
+from credyt_mcp.domain.refunds import RefundSnapshot
 from credyt_mcp.errors import (
     AmountOutOfRange,
     InternalError,
@@ -31,6 +33,8 @@ from credyt_mcp.payments.provider import (
     CheckoutRequest,
     PaidFor,
     PaymentSnapshot,
+    RefundRequest,
+    Reversals,
     SavedCard,
     declined,
 )
@@ -40,6 +44,7 @@ from credyt_mcp.payments.stripe_outcomes import (
     from_stripe,
     to_stripe,
 )
+from credyt_mcp.payments.stripe_reversals import REFUND_EVENTS, StripeReversals
 
 API_VERSION = "2026-10-28.endive"
 TIMEOUT_SECONDS, RETRIES = 20, 2
@@ -52,6 +57,7 @@ LISTENED = [
     "payment_intent.succeeded",
     "payment_intent.payment_failed",
     "payment_intent.canceled",
+    *REFUND_EVENTS,
 ]
 """Events worth asking for when they could not be delivered."""
 
@@ -90,6 +96,7 @@ class StripeProvider:
             http_client=stripe.RequestsClient(timeout=TIMEOUT_SECONDS),
             base_addresses={"api": api_base} if api_base else {},
         )
+        self._reversals = StripeReversals(self._client, _asking)
         self._live = "_live_" in api_key
         self._secrets = webhook_secrets
         self._references = references
@@ -192,6 +199,12 @@ class StripeProvider:
         with _asking("removing a card", card):
             self._client.v1.payment_methods.detach(card)
 
+    def refund(self, request: RefundRequest) -> RefundSnapshot:
+        return self._reversals.refund(request)
+
+    def reversals(self, checkout_id: str) -> Reversals:
+        return self._reversals.of_payment(checkout_id)
+
     def read_webhook(self, body: bytes, signature: str | None) -> ProviderEvent:
         """What a delivery is about. Raises Misconfigured without a secret, WebhookRefused unless
         Stripe signed it for this server and mode, MalformedRequest for what is no event."""
@@ -223,6 +236,9 @@ class StripeProvider:
                     intent = self._client.v1.payment_intents.retrieve(event.object_id)
                 metadata = intent.to_dict().get("metadata") or {}
                 known = metadata.get("payment_id") or metadata.get("charge_key")
+                return PaidFor(known, None) if known else None
+            if event.object_kind in GOES_BACK:
+                known = self._reversals.payment_behind(event.object_kind, event.object_id)
                 return PaidFor(known, None) if known else None
         except NotFound:
             log.warning("event %s is about an object that is not there", event.id)
@@ -328,7 +344,8 @@ def _kept_card(intent: Any) -> str | None:
 def _outcome(intent: stripe.PaymentIntent) -> ChargeSnapshot:
     currency = intent.currency.upper()
     amount = from_stripe(intent.amount, currency)
-    return charge_outcome(intent.status, intent.last_payment_error, amount, currency)
+    said = charge_outcome(intent.status, intent.last_payment_error, amount, currency)
+    return replace(said, payment=intent.id)
 
 
 def _saved_card(method: stripe.PaymentMethod) -> SavedCard:

@@ -29,7 +29,7 @@ from credyt_mcp.errors import (
 )
 from credyt_mcp.ids import new_id
 from credyt_mcp.payments.provider import CheckoutRequest, PaymentStatus
-from credyt_mcp.storage import assets, customers, top_ups
+from credyt_mcp.storage import assets, customers, reversals, top_ups
 from credyt_mcp.storage.payment_tables import TopUpRow
 from credyt_mcp.storage.tables import CustomerRow
 from credyt_mcp.use_cases.context import (
@@ -141,6 +141,8 @@ class TopUpDetails(Result):
     currency: str
     destination: ShownDestination | None = None
     status: str
+    refunded: Number | None = None
+    disputed: Number | None = None
 
 
 class TopupFlow(Result):
@@ -238,6 +240,7 @@ async def get_top_up(billing: Billing, command: GetTopUp) -> TopUpDetails:
         except (ProviderUnavailable, NotFound) as error:
             log.warning("top-up %s is told as it was known: %s", row.public_id, error.detail)
     paid = _known_currency(row.currency, "currency")
+    gone = await anyio.to_thread.run_sync(_gone, billing, row)
     return TopUpDetails(
         id=row.public_id,
         customer_id=customer.public_id,
@@ -247,6 +250,7 @@ async def get_top_up(billing: Billing, command: GetTopUp) -> TopUpDetails:
             account_name=row.account_name, asset=row.asset, exchange_rate=row.exchange_rate
         ),
         status=status,
+        **{kind: from_units(units, paid) for kind, units in gone.items()},
     )
 
 
@@ -255,7 +259,7 @@ async def settle(billing: Billing, row: TopUpRow, customer: CustomerRow) -> str:
 
     Raises LedgerBroken when the provider took another amount than we asked for.
     """
-    if row.provider_ref is None:
+    if row.provider_ref is None or row.status == "succeeded":
         return row.status
     provider = billing.payments_of(row.provider)
     payment = await anyio.to_thread.run_sync(provider.fetch, row.provider_ref)
@@ -273,6 +277,7 @@ async def book_status(
     customer: CustomerRow,
     said: PaymentStatus,
     card: str | None = None,
+    payment: str | None = None,
 ) -> str:
     """Bring a top-up to the status that its provider said, and answer what it has then."""
     destination, units = await anyio.to_thread.run_sync(_credited, billing, row)
@@ -283,6 +288,7 @@ async def book_status(
         destination=destination,
         credited=units,
         card=card,
+        payment=payment,
     )
     status: str = await billing.lane.submit(command)
     return status
@@ -294,6 +300,19 @@ def _found(billing: Billing, top_up_id: str) -> tuple[TopUpRow, CustomerRow]:
     if found is None:
         raise NotFound(f"there is no top-up '{top_up_id}'")
     return found
+
+
+def _gone(billing: Billing, row: TopUpRow) -> dict[str, int]:
+    """What was paid and has gone back, or may: refunds on their way too, disputes that are open or
+    lost."""
+    with billing.database.read() as session:
+        known = reversals.of_top_up(session, row)
+    words = {"refund": "refunded", "dispute": "disputed"}
+    gone: dict[str, int] = {}
+    for one in known:
+        if one.is_out or one.frozen:
+            gone[words[one.kind]] = gone.get(words[one.kind], 0) + one.amount
+    return gone
 
 
 def _written_row(billing: Billing, command: StartTopUp) -> tuple[TopUpRow, str]:
