@@ -126,8 +126,10 @@ class StoredSessions:
 
 def _reversals(session: Session, checkout_id: str) -> tuple[SandboxReversal, ...]:
     row = SandboxReversalRow
-    own = select(row).where(row.checkout_id == checkout_id).order_by(col(row.id))
-    return tuple(map(_reversal, session.exec(own)))
+    own = select(row).where(row.checkout_id == checkout_id)
+    # Ids of either kind rise with time, after their prefix.
+    found = sorted(session.exec(own), key=lambda one: one.id.partition("_")[2])
+    return tuple(map(_reversal, found))
 
 
 def _reversal(row: SandboxReversalRow) -> SandboxReversal:
