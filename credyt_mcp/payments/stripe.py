@@ -6,8 +6,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 import stripe
@@ -39,9 +38,11 @@ from credyt_mcp.payments.provider import (
     declined,
 )
 from credyt_mcp.payments.stripe_outcomes import (
-    charge_outcome,
     checkout_status,
     from_stripe,
+    kept_card,
+    outcome_of,
+    saved_card,
     to_stripe,
 )
 from credyt_mcp.payments.stripe_reversals import REFUND_EVENTS, StripeReversals
@@ -174,7 +175,7 @@ class StripeProvider:
                 except stripe.CardError as declined:
                     log.info("charge %s: declined, request %s", request.key, declined.request_id)
                 intent = intents.retrieve(intent_id)
-        return _outcome(intent)
+        return outcome_of(intent)
 
     def call_off(self, tenant_id: int, key: str) -> ChargeSnapshot | None:
         """A PaymentIntent that was not confirmed, or whose id we never got, takes no money."""
@@ -187,7 +188,7 @@ class StripeProvider:
             if intent.status in ("requires_confirmation", "requires_action"):
                 intents.cancel(intent_id)
                 intent = intents.retrieve(intent_id)
-        return None if intent.status == "canceled" else _outcome(intent)
+        return None if intent.status == "canceled" else outcome_of(intent)
 
     def cards(self, tenant_id: int, customer_key: str) -> list[SavedCard]:
         customer = self._references.get(tenant_id, f"customer:{customer_key}")
@@ -289,7 +290,7 @@ class StripeProvider:
             methods = self._client.v1.customers.payment_methods.list(
                 customer, {"type": "card", "limit": 100}
             )
-        return [_saved_card(method) for method in methods.data]
+        return [saved_card(method) for method in methods.data]
 
     def _new_charge(self, request: ChargeRequest, name: str) -> str | ChargeSnapshot:
         """A PaymentIntent that takes nothing yet; or, where it has no card, what became of it."""
@@ -331,28 +332,7 @@ def _snapshot(session: stripe.checkout.Session) -> PaymentSnapshot:
     status = checkout_status(session.status, session.payment_status, intent_status)
     currency = (session.currency or "").upper()
     amount = from_stripe(session.amount_subtotal or 0, currency)
-    return PaymentSnapshot(status, amount, currency, _kept_card(intent))
-
-
-def _kept_card(intent: Any) -> str | None:
-    """The card that was saved with a payment."""
-    kept = getattr(intent, "setup_future_usage", None) == "off_session"
-    method = getattr(intent, "payment_method", None) if kept else None
-    return method if isinstance(method, str) else None
-
-
-def _outcome(intent: stripe.PaymentIntent) -> ChargeSnapshot:
-    currency = intent.currency.upper()
-    amount = from_stripe(intent.amount, currency)
-    said = charge_outcome(intent.status, intent.last_payment_error, amount, currency)
-    return replace(said, payment=intent.id)
-
-
-def _saved_card(method: stripe.PaymentMethod) -> SavedCard:
-    card = method.card
-    assert card is not None, "it was asked for cards"
-    made = datetime.fromtimestamp(method.created, UTC)
-    return SavedCard(method.id, card.brand, card.last4, card.exp_month, card.exp_year, made)
+    return PaymentSnapshot(status, amount, currency, kept_card(intent))
 
 
 def _signed(body: bytes, signature: str | None, secret: str) -> bool:

@@ -16,7 +16,8 @@ from credyt_mcp.errors import ProviderUnavailable
 from credyt_mcp.use_cases.ledger import verify_ledger
 from credyt_mcp.use_cases.open_payments import fetch_undelivered, follow_up
 from credyt_mcp.use_cases.refunds import list_disputes, list_refunds, quote_refund, refund_top_up
-from credyt_mcp.use_cases.top_ups import generate_topup_flow, get_top_up
+from credyt_mcp.use_cases.top_ups import get_top_up
+from credyt_mcp.use_cases.topup_flows import generate_topup_flow
 from tests.conftest import Call
 from tests.samples import a_wallet, balances
 from tests.stripe.conftest import OLD_SECRET, FakeStripe
