@@ -25,7 +25,8 @@ _COUNTED = (
     "ledger_entries",
     "ledger_accounts",
     "authorizations",
-    "rollups",
+    "margins",
+    "customer_margins",
 )
 _COUNT = "SELECT COUNT(*) FROM {table} a {where}"
 
