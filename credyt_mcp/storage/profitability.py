@@ -99,7 +99,6 @@ def of_customers(
         .where(
             CustomerMarginRow.tenant_id == tenant_id,
             col(CustomerMarginRow.period).in_([*within.added, *within.taken_off]),
-            CustomerMarginRow.kind == "customer",
             col(CustomerMarginRow.customer_id).in_(customer_ids),
         )
         .group_by(col(CustomerMarginRow.customer_id), col(CustomerMarginRow.currency))

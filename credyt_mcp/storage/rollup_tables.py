@@ -46,22 +46,39 @@ class MarginRow(SQLModel, table=True):
 
 
 class CustomerMarginRow(SQLModel, table=True):
-    """One customer's (our row id), of one day or, above `rollups.MONTHS`, one month. `kind` says
-    what `name` is: nothing (`customer`), the end user (`user_id`) or the task (`subject`) that the
-    app named; those two have days alone.
+    """One customer's (our row id), of one day or, from `rollups.MONTHS` on, one month.
 
     The rows of a period stand together, since those of today are what is written. A customer's
     have one writer at a time, who holds the wallet.
     """
 
     __tablename__ = "customer_margins"
-    __table_args__ = ({"sqlite_with_rowid": False},)
+    __table_args__ = {"sqlite_with_rowid": False}
 
     tenant_id: int = Field(primary_key=True)
     period: int = Field(primary_key=True)
-    kind: str = Field(primary_key=True, sa_type=Text)
     customer_id: int = Field(primary_key=True, sa_type=BigInteger)
-    name: str = Field(primary_key=True, sa_type=Text)
+    currency: str = Field(primary_key=True, sa_type=Text)
+    revenue: int = Field(sa_type=BigInteger)
+    revenue_rest: int = Field(sa_type=BigInteger)
+    costs: int = Field(sa_type=BigInteger)
+    costs_rest: int = Field(sa_type=BigInteger)
+    events: int = Field(sa_type=BigInteger)
+    unpriced: int = Field(sa_type=BigInteger)
+
+
+class UseMarginRow(SQLModel, table=True):
+    """One end user's (`user_id`) and task's (`subject`) of a customer, of one day, where the app
+    named at least one of the two; the other is empty."""
+
+    __tablename__ = "use_margins"
+    __table_args__ = {"sqlite_with_rowid": False}
+
+    tenant_id: int = Field(primary_key=True)
+    period: int = Field(primary_key=True)
+    customer_id: int = Field(primary_key=True, sa_type=BigInteger)
+    user_id: str = Field(primary_key=True, sa_type=Text)
+    subject: str = Field(primary_key=True, sa_type=Text)
     currency: str = Field(primary_key=True, sa_type=Text)
     revenue: int = Field(sa_type=BigInteger)
     revenue_rest: int = Field(sa_type=BigInteger)

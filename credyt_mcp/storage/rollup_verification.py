@@ -24,6 +24,7 @@ from credyt_mcp.storage.rollups import (
     Heading,
     Places,
     Sums,
+    UseHeading,
     add,
     period_name,
     summed,
@@ -48,10 +49,9 @@ _LATE = f"""
     FROM unpriced_costs a JOIN events v ON v.id = a.event_id
     {{where}} {{and}} a.late IS NOT NULL ORDER BY a.customer_id"""  # noqa: S608
 _COMMON = "SUM(a.revenue), SUM(a.revenue_rest), SUM(a.costs), SUM(a.costs_rest)"
-_OWN = f"""
-    SELECT {", ".join(f"a.{name}" for name in CustomerHeading._fields)}, {_COMMON}, 0, 0,
-           SUM(a.events), SUM(a.unpriced)
-    FROM customer_margins a {{where}} GROUP BY 1, 2, 3, 4, 5, 6 ORDER BY a.customer_id"""  # noqa: S608
+_OWN = """
+    SELECT {headings}, {common}, 0, 0, SUM(a.events), SUM(a.unpriced)
+    FROM {table} a {{where}} GROUP BY {headings} ORDER BY a.customer_id"""
 _SHARED = f"""
     SELECT {", ".join(f"a.{name}" for name in Heading._fields)}, {_COMMON}, SUM(a.repeated),
            SUM(a.repeated_rest), SUM(a.events), SUM(a.unpriced)
@@ -59,6 +59,14 @@ _SHARED = f"""
 _COST_IDS = "SELECT a.tenant_id, COUNT(*) FROM cost_ids a {where} GROUP BY a.tenant_id"
 
 _Stored = tuple[Any, Sums]
+
+
+def _own(query: Query, table: str, fields: tuple[str, ...]) -> Iterator[tuple[int, _Stored]]:
+    """Rows of one customer after the other, each with whose it is."""
+    headings = ", ".join(f"a.{name}" for name in fields)
+    place = fields.index("customer_id")
+    for row in query(_OWN.format(table=table, headings=headings, common=_COMMON)):
+        yield row[place], _stored(row, len(fields))
 
 
 def problems(query: Query) -> Iterator[str]:
@@ -69,7 +77,8 @@ def problems(query: Query) -> Iterator[str]:
         ((row[0], _event_tally(row, costs)) for row in query(_EVENTS)),
         ((row[0], _late_tally(row)) for row in query(_LATE)),
         ((row[0], _transaction_tally(row)) for row in query(_EARNING)),
-        ((row[3], _stored(row, CustomerHeading)) for row in query(_OWN)),
+        _own(query, "customer_margins", CustomerHeading._fields),
+        _own(query, "use_margins", UseHeading._fields),
         key=itemgetter(0),
     )
     for _, of_customer in groupby(parts, key=itemgetter(0)):
@@ -80,11 +89,11 @@ def problems(query: Query) -> Iterator[str]:
                 tallies.append(part)
             else:
                 stored.append(part)
-        of_all, own = summed(tallies)
-        for place, amounts in of_all.items():
+        sums = summed(tallies)
+        for place, amounts in sums.shared.items():
             add(shared, place, amounts)
-        yield from _differences(own, stored)
-    yield from _differences(shared, (_stored(row, Heading) for row in query(_SHARED)))
+        yield from _differences(sums.customers | sums.uses, stored)
+    yield from _differences(shared, (_stored(row, len(Heading._fields)) for row in query(_SHARED)))
     known: dict[int, int] = dict(map(tuple, query(_COST_IDS)))
     for tenant_id in sorted(costs.keys() | known.keys()):
         if costs.get(tenant_id, 0) != known.get(tenant_id, 0):
@@ -119,8 +128,7 @@ def _transaction_tally(row: Any) -> Tally:
     return transaction_tally(tenant_id, customer_id, moment // DAY, kind, revenue, details)
 
 
-def _stored(row: Any, heading: type[Heading] | type[CustomerHeading]) -> _Stored:
-    width = len(heading._fields)
+def _stored(row: Any, width: int) -> _Stored:
     revenue, rest, costs, costs_rest, repeated, repeated_rest, events, unpriced = map(
         int, row[width:]
     )

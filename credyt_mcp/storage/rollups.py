@@ -18,14 +18,17 @@ from credyt_mcp.domain.margins import Tally
 from credyt_mcp.domain.usage import RecordUsage
 from credyt_mcp.ids import client_key
 from credyt_mcp.storage.lane_connection import LaneConnection, table_of
-from credyt_mcp.storage.rollup_tables import CostIdRow, CustomerMarginRow, MarginRow
+from credyt_mcp.storage.rollup_tables import CostIdRow, CustomerMarginRow, MarginRow, UseMarginRow
 from credyt_mcp.storage.unpriced import load_open_costs, save_costs
 
 MARGINS = table_of(MarginRow)
 CUSTOMER_MARGINS = table_of(CustomerMarginRow)
+USE_MARGINS = table_of(UseMarginRow)
 COST_IDS = table_of(CostIdRow)
-KEY = tuple(column.name for column in MARGINS.primary_key)
-CUSTOMER_KEY = tuple(column.name for column in CUSTOMER_MARGINS.primary_key)
+KEY, CUSTOMER_KEY, USE_KEY = (
+    tuple(column.name for column in table.primary_key)
+    for table in (MARGINS, CUSTOMER_MARGINS, USE_MARGINS)
+)
 PART = 10**9
 EPOCH = date(1970, 1, 1)
 MONTHS = 1_000_000
@@ -51,14 +54,23 @@ class CustomerHeading(NamedTuple):
 
     tenant_id: int
     period: int
-    kind: str
     customer_id: int
-    name: str
+    currency: str
+
+
+class UseHeading(NamedTuple):
+    """What a row of one end user and task sums up."""
+
+    tenant_id: int
+    period: int
+    customer_id: int
+    user_id: str
+    subject: str
     currency: str
 
 
 class Sums(NamedTuple):
-    """Ledger units of one currency; `repeated` of the rows of all customers alone."""
+    """Ledger units of one currency; `repeated` in the rows of all customers alone."""
 
     revenue: int = 0
     costs: int = 0
@@ -81,11 +93,18 @@ def month_of(day: int) -> int:
     return MONTHS + (at.year - EPOCH.year) * 12 + at.month - 1
 
 
-def summed(tallies: Iterable[Tally]) -> tuple[Places, Places]:
-    """The rows that tallies add up to: of all customers by `Heading`, and of each by
-    `CustomerHeading`."""
+class Summed(NamedTuple):
+    """The rows that tallies add up to, by the headings of each table."""
+
+    shared: Places
+    customers: Places
+    uses: Places
+
+
+def summed(tallies: Iterable[Tally]) -> Summed:
     shared: Places = {}
-    own: Places = {}
+    customers: Places = {}
+    uses: Places = {}
     amounts: list[int]
     for tenant_id, customer_id, event_type, user_id, subject, cells in tallies:
         for day, price, product, vendor, model, category, currency, *amounts in cells:
@@ -94,20 +113,16 @@ def summed(tallies: Iterable[Tally]) -> tuple[Places, Places]:
                 (tenant_id, day, event_type, price, product, vendor, model, category, currency),
                 amounts,
             )
-            if amounts[REPEATED]:  # which are no customer's
+            if amounts[REPEATED]:  # no customer is shown them
                 amounts = list(amounts)
                 amounts[REPEATED] = 0
-            add(own, (tenant_id, day, "customer", customer_id, "", currency), amounts)
-            if user_id:
-                add(own, (tenant_id, day, "user_id", customer_id, user_id, currency), amounts)
-            if subject:
-                add(own, (tenant_id, day, "subject", customer_id, subject, currency), amounts)
+            add(customers, (tenant_id, day, customer_id, currency), amounts)
+            if user_id or subject:
+                add(uses, (tenant_id, day, customer_id, user_id, subject, currency), amounts)
     months: Places = {}
-    for (tenant_id, day, kind, customer_id, name, currency), amounts in own.items():
-        if kind == "customer":
-            place = (tenant_id, month_of(day), kind, customer_id, name, currency)
-            add(months, place, amounts)
-    return shared, own | months
+    for (tenant_id, day, customer_id, currency), of_day in customers.items():
+        add(months, (tenant_id, month_of(day), customer_id, currency), of_day)
+    return Summed(shared, customers | months, uses)
 
 
 def period_name(period: int) -> str:
@@ -131,41 +146,34 @@ def as_rows(sums: Places, shard: int) -> list[dict[str, Any]]:
     """In key order, as everybody writes them, so that nobody waits in a circle."""
     rows = []
     for place, (revenue, costs, repeated, events, unpriced) in sorted(sums.items()):
-        row: dict[str, Any] = dict(zip(Heading._fields, place, strict=True))
+        row = _row(Heading._fields, place, revenue, costs, events, unpriced)
         row["shard"] = shard
-        row["revenue"], row["revenue_rest"] = divmod(revenue, PART)
-        row["costs"], row["costs_rest"] = divmod(costs, PART)
         row["repeated"], row["repeated_rest"] = divmod(repeated, PART)
-        row["events"], row["unpriced"] = events, unpriced
         rows.append(row)
     return rows
 
 
-def as_customer_rows(sums: Places) -> list[dict[str, Any]]:
-    """Likewise; there are several for each event, so this is spelt out."""
+def own_rows(fields: tuple[str, ...], sums: Places) -> list[dict[str, Any]]:
+    """Likewise, of single customers."""
     return [
-        {
-            "tenant_id": tenant_id,
-            "period": period,
-            "kind": kind,
-            "customer_id": customer_id,
-            "name": name,
-            "currency": currency,
-            "revenue": revenue // PART,
-            "revenue_rest": revenue % PART,
-            "costs": costs // PART,
-            "costs_rest": costs % PART,
-            "events": events,
-            "unpriced": unpriced,
-        }
-        for (tenant_id, period, kind, customer_id, name, currency), (
-            revenue,
-            costs,
-            _,
-            events,
-            unpriced,
-        ) in sorted(sums.items())
+        _row(fields, place, revenue, costs, events, unpriced)
+        for place, (revenue, costs, _, events, unpriced) in sorted(sums.items())
     ]
+
+
+def _row(
+    fields: tuple[str, ...],
+    place: tuple[Any, ...],
+    revenue: int,
+    costs: int,
+    events: int,
+    unpriced: int,
+) -> dict[str, Any]:
+    row = dict(zip(fields, place, strict=True))
+    row["revenue"], row["revenue_rest"] = divmod(revenue, PART)
+    row["costs"], row["costs_rest"] = divmod(costs, PART)
+    row["events"], row["unpriced"] = events, unpriced
+    return row
 
 
 class Rollups:
@@ -195,8 +203,11 @@ class Rollups:
             ids = [{"tenant_id": one, "key": key} for one, key in sorted(tallies.new_cost_ids)]
             self._connection.insert(COST_IDS, ids)
         save_costs(self._connection, book)
-        if tallies.rows:
-            shared, own = summed(tallies.rows)
-            if own:
-                self._connection.add(CUSTOMER_MARGINS, CUSTOMER_KEY, as_customer_rows(own))
-                self._connection.add(MARGINS, KEY, as_rows(shared, self._shard))
+        sums = summed(tallies.rows)
+        if sums.shared:
+            own = own_rows(CustomerHeading._fields, sums.customers)
+            self._connection.add(CUSTOMER_MARGINS, CUSTOMER_KEY, own)
+            if sums.uses:
+                uses = own_rows(UseHeading._fields, sums.uses)
+                self._connection.add(USE_MARGINS, USE_KEY, uses)
+            self._connection.add(MARGINS, KEY, as_rows(sums.shared, self._shard))

@@ -27,6 +27,7 @@ _COUNTED = (
     "authorizations",
     "margins",
     "customer_margins",
+    "use_margins",
 )
 _COUNT = "SELECT COUNT(*) FROM {table} a {where}"
 

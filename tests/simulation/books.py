@@ -172,7 +172,7 @@ def everything_stored(database: Database) -> dict[str, list[tuple[Any, ...]]]:
     tables = ("events", "ledger_transactions", "ledger_entries", "ledger_accounts", "grants")
     stored = {name: _rows(database, f"SELECT * FROM {name} ORDER BY id") for name in tables}
     stored["counts"] = _rows(database, "SELECT * FROM period_counters ORDER BY customer_id, key")
-    for name, key in (("margins", 10), ("customer_margins", 6)):
+    for name, key in (("margins", 10), ("customer_margins", 4), ("use_margins", 6)):
         order = ", ".join(str(number + 1) for number in range(key))
         stored[name] = _rows(database, f"SELECT * FROM {name} ORDER BY {order}")
     stored["cost_ids"] = _rows(database, "SELECT * FROM cost_ids ORDER BY 1, 2")

@@ -32,7 +32,8 @@ MARGINS = (
     *("tenant_id", "day", "shard", "event_type", "price", "product", "vendor", "model"),
     *("category", "currency"),
 )
-CUSTOMER_MARGINS = ("tenant_id", "period", "kind", "customer_id", "name", "currency")
+CUSTOMER_MARGINS = ("tenant_id", "period", "customer_id", "currency")
+USE_MARGINS = ("tenant_id", "period", "customer_id", "user_id", "subject", "currency")
 AMOUNTS = ("revenue", "revenue_rest", "costs", "costs_rest")
 REPEATED = ("repeated", "repeated_rest")
 COUNTS = ("events", "unpriced")
@@ -44,6 +45,7 @@ def upgrade() -> None:
     _create("margins", MARGINS, (*AMOUNTS, *REPEATED, *COUNTS))
     op.create_index("margins_vendor", "margins", ["tenant_id", "vendor", "day"])
     _create("customer_margins", CUSTOMER_MARGINS, (*AMOUNTS, *COUNTS))
+    _create("use_margins", USE_MARGINS, (*AMOUNTS, *COUNTS))
     op.drop_table("rollups")
     connection = op.get_bind()
     for tallies in (_events(connection), _late(connection), _earning(connection)):
@@ -129,6 +131,7 @@ def _batches(connection: sa.Connection, query: str, order: str = "id") -> Iterat
 def _roll_up(connection: sa.Connection, tallies: list[Tally]) -> None:
     shared: Sums = {}
     own: Sums = {}
+    uses: Sums = {}
     for tally in tallies:
         for cell in tally.cells:
             amounts = [
@@ -140,20 +143,20 @@ def _roll_up(connection: sa.Connection, tallies: list[Tally]) -> None:
             what = (tally.event_type, cell.price, cell.product, cell.vendor, cell.model)
             place = (tally.tenant_id, cell.day, 0, *what, cell.category, cell.currency)
             _sum(shared, place, amounts)
-            for period, kind, name in _of_customer(tally, cell.day):
-                of = (tally.tenant_id, period, kind, tally.customer_id, name, cell.currency)
-                _sum(own, of, [*amounts[:4], *amounts[6:]])
+            less = [*amounts[:4], *amounts[6:]]
+            for period in (cell.day, _month(cell.day)):
+                _sum(own, (tally.tenant_id, period, tally.customer_id, cell.currency), less)
+            if tally.user_id or tally.subject:
+                who = (tally.customer_id, tally.user_id, tally.subject, cell.currency)
+                _sum(uses, (tally.tenant_id, cell.day, *who), less)
     _add(connection, "margins", MARGINS, (*AMOUNTS, *REPEATED, *COUNTS), shared)
     _add(connection, "customer_margins", CUSTOMER_MARGINS, (*AMOUNTS, *COUNTS), own)
+    _add(connection, "use_margins", USE_MARGINS, (*AMOUNTS, *COUNTS), uses)
 
 
-def _of_customer(tally: Tally, day: int) -> Iterator[tuple[int, str, str]]:
+def _month(day: int) -> int:
     at = date.fromordinal(date(1970, 1, 1).toordinal() + day)
-    yield day, "customer", ""
-    yield MONTHS + (at.year - 1970) * 12 + at.month - 1, "customer", ""
-    for kind, name in (("user_id", tally.user_id), ("subject", tally.subject)):
-        if name:
-            yield day, kind, name
+    return MONTHS + (at.year - 1970) * 12 + at.month - 1
 
 
 def _sum(into: Sums, place: tuple[Any, ...], amounts: list[int]) -> None:
