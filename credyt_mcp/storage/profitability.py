@@ -49,7 +49,7 @@ def numbers(days: Days) -> tuple[int, int]:
     return (days.first - EPOCH).days, (days.last - EPOCH).days
 
 
-def periods(first: int, last: int, edges: tuple[int, int]) -> Periods:
+def periods(first: int, last: int, edges: tuple[int, int], *, whole_months: bool = True) -> Periods:
     """Of the days `first` to `last`, where nothing happened outside the `edges`."""
     first, last = max(first, edges[0]), min(last, edges[1])
     found = Periods([], [])
@@ -62,7 +62,7 @@ def periods(first: int, last: int, edges: tuple[int, int]) -> Periods:
             for day in range(max(begins, edges[0]), min(ends, edges[1]) + 1)
             if day not in inside
         ]
-        if len(outside) < len(inside):
+        if whole_months and len(outside) < len(inside):
             found.added.append(month_of(start))
             found.taken_off.extend(outside)
         else:
@@ -108,11 +108,11 @@ def of_customers(
     return found
 
 
-def net_sums(columns: Iterable[Any], within: Periods) -> list[Any]:
+def net_sums(columns: Iterable[Any], within: Periods, table: Any = CustomerMarginRow) -> list[Any]:
     """Sums of a customer's rows over these periods, without those that are to be taken off."""
     if not within.taken_off:
         return [func.sum(column) for column in columns]
-    off = col(CustomerMarginRow.period).in_(within.taken_off)
+    off = col(table.period).in_(within.taken_off)
     return [func.sum(case((off, -column), else_=column)) for column in columns]
 
 

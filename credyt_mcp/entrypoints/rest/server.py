@@ -8,6 +8,7 @@ from starlette.exceptions import HTTPException
 
 from credyt_mcp.entrypoints.rest import (
     accounts,
+    analytics,
     assets,
     authorizations,
     billing_portal,
@@ -49,6 +50,7 @@ ROUTERS = (
     billing_portal.router,
     llm_costs.router,
     otlp.router,
+    analytics.router,
     notices.router,
     webhooks.router,
     ledger.router,
