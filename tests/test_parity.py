@@ -35,6 +35,11 @@ NOT_OVER_REST = {
 }
 NO_SECRETS = "a key would be written into a conversation: left to people"
 NOT_OVER_MCP = {
+    "get_margin_decisions": "get_profitability adds them with decisions",
+    "create_alert": LEAN_LIST,
+    "list_alerts": LEAN_LIST,
+    "update_alert": LEAN_LIST,
+    "delete_alert": LEAN_LIST,
     "list_unpriced_costs": PROFITABILITY,
     "reprice_costs": PROFITABILITY,
     "record_spans": "what an OpenTelemetry exporter sends; a model calls record_event",

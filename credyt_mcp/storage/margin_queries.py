@@ -177,7 +177,7 @@ def _own(table: Own, by: tuple[str, ...], scope: Scope, within: Periods) -> Any:
     # Of whoever did all of the month's business on the days that were taken off, nothing is left.
     left = [part != 0 for name in ("revenue", "costs") for part in _whole(rows, name)]
     left += [rows.c.events != 0, rows.c.unpriced != 0]
-    return select(rows).where(or_(*left)).subquery()
+    return select(*rows.c).where(or_(*left)).subquery()
 
 
 def _keys(rows: Any) -> list[Any]:

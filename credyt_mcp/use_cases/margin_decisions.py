@@ -15,8 +15,8 @@ from credyt_mcp.domain.money import Asset, from_units
 from credyt_mcp.storage import margin_queries
 from credyt_mcp.storage.margin_queries import Group
 from credyt_mcp.use_cases.context import Billing, Number, Result
-from credyt_mcp.use_cases.margin_names import labels
-from credyt_mcp.use_cases.profitability import (
+from credyt_mcp.use_cases.margin_answers import (
+    Asked,
     PeriodOf,
     ProfitOf,
     WithoutRevenue,
@@ -24,19 +24,22 @@ from credyt_mcp.use_cases.profitability import (
     shown,
     within,
 )
+from credyt_mcp.use_cases.margin_names import labels
 
 PERCENTS = (50, 75, 90, 95, 99)
 
 
-class GetMarginDecisions(PeriodOf):
-    """The dearest customers with their share of all cost, those at or near a loss, and percentiles
-    of cost and margin."""
-
+class Wanted(PeriodOf):
     top_percent: Annotated[int, Field(ge=1, le=100, description="how many of the dearest")] = 5
     margin_below: Annotated[
         Number, Field(ge=-100, le=100, description="percent; at or near a loss is below it")
     ] = Decimal(10)
     limit: Annotated[int, Field(ge=1, le=1000, description="most customers a list shows")] = 20
+
+
+class GetMarginDecisions(Wanted):
+    """The dearest customers with their share of all cost, those at or near a loss, and percentiles
+    of cost and margin."""
 
 
 class Dearest(Result):
@@ -67,44 +70,53 @@ class Percentile(Result):
     margin: Number
 
 
-class MarginDecisions(Result):
-    period_from: date
-    period_to: date
-    currency: str
+class Decisions(Result):
     customers: Annotated[int, Field(description="with revenue or cost in the period")]
     dearest: Dearest
     at_risk: AtRisk
     without_revenue: WithoutRevenue
     percentiles: list[Percentile]
+
+
+class MarginDecisions(Decisions):
+    period_from: date
+    period_to: date
+    currency: str
     unpriced_calls: Annotated[int | None, Field(description="whose cost is not in here")] = None
 
 
 def get_margin_decisions(billing: Billing, command: GetMarginDecisions) -> MarginDecisions:
     with billing.database.read() as session:
         asked = ask(session, billing, command)
-        rows = margin_queries.customers(asked.scope, within(session, asked))
-        groups = [one for one in margin_queries.every(session, rows) if one.revenue or one.costs]
-        groups.sort(key=lambda one: (-one.costs, one.key))
-        losing = [one for one in groups if one.revenue <= 0 < one.costs]
-        return MarginDecisions(
-            period_from=asked.days.first,
-            period_to=asked.days.last,
-            currency=asked.asset.code,
-            customers=len(groups),
-            dearest=_dearest(session, groups, asked.asset, command),
-            at_risk=_at_risk(session, groups, asked.asset, command),
-            without_revenue=WithoutRevenue(
-                count=len(losing),
-                total_costs=from_units(sum(one.costs for one in losing), asked.asset),
-            ),
-            percentiles=_percentiles(groups, asked.asset),
-            unpriced_calls=asked.totals.unpriced_calls,
-        )
+        found = decide(session, asked, command)
+    return MarginDecisions(
+        **dict(found),
+        period_from=asked.days.first,
+        period_to=asked.days.last,
+        currency=asked.asset.code,
+        unpriced_calls=asked.totals.unpriced_calls,
+    )
 
 
-def _dearest(
-    session: Session, groups: list[Group], asset: Asset, command: GetMarginDecisions
-) -> Dearest:
+def decide(session: Session, asked: Asked, wanted: Wanted | None = None) -> Decisions:
+    """Of all customers who did anything."""
+    wanted = wanted or Wanted()
+    rows = margin_queries.customers(asked.scope, within(session, asked))
+    groups = [one for one in margin_queries.every(session, rows) if one.revenue or one.costs]
+    groups.sort(key=lambda one: (-one.costs, one.key))
+    losing = [one.costs for one in groups if one.revenue <= 0 < one.costs]
+    return Decisions(
+        customers=len(groups),
+        dearest=_dearest(session, groups, asked.asset, wanted),
+        at_risk=_at_risk(session, groups, asked.asset, wanted),
+        without_revenue=WithoutRevenue(
+            count=len(losing), total_costs=from_units(sum(losing), asked.asset)
+        ),
+        percentiles=_percentiles(groups, asked.asset),
+    )
+
+
+def _dearest(session: Session, groups: list[Group], asset: Asset, command: Wanted) -> Dearest:
     """Of groups by falling cost."""
     top = groups[: -(-len(groups) * command.top_percent // 100)]
     costs, whole = sum(one.costs for one in top), sum(one.costs for one in groups)
@@ -117,9 +129,7 @@ def _dearest(
     )
 
 
-def _at_risk(
-    session: Session, groups: list[Group], asset: Asset, command: GetMarginDecisions
-) -> AtRisk:
+def _at_risk(session: Session, groups: list[Group], asset: Asset, command: Wanted) -> AtRisk:
     limit = int(command.margin_below * 10**10)
     found = [one for one in groups if margin_order(one.revenue, one.net) < limit]
     found.sort(key=lambda one: (one.net, one.key))

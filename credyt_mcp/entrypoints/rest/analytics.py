@@ -14,11 +14,12 @@ from credyt_mcp.entrypoints.rest.auth import Caller
 from credyt_mcp.entrypoints.rest.replies import ExactRoute, reply
 from credyt_mcp.use_cases import margin_decisions, profitability
 from credyt_mcp.use_cases.context import Billing, perform
+from credyt_mcp.use_cases.margin_answers import ProfitOf
 
 router = APIRouter(prefix="/analytics", tags=["analytics"], route_class=ExactRoute)
 
 CSV = "text/csv"
-COLUMNS = tuple(profitability.ProfitOf.model_fields)
+COLUMNS = tuple(ProfitOf.model_fields)
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 """How a text begins that a spreadsheet would run."""
 

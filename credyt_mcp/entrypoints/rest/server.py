@@ -8,6 +8,7 @@ from starlette.exceptions import HTTPException
 
 from credyt_mcp.entrypoints.rest import (
     accounts,
+    alerts,
     analytics,
     assets,
     authorizations,
@@ -51,6 +52,7 @@ ROUTERS = (
     llm_costs.router,
     otlp.router,
     analytics.router,
+    alerts.router,
     notices.router,
     webhooks.router,
     ledger.router,

@@ -47,10 +47,33 @@ def upgrade() -> None:
     _create("customer_margins", CUSTOMER_MARGINS, (*AMOUNTS, *COUNTS))
     _create("use_margins", USE_MARGINS, (*AMOUNTS, *COUNTS))
     op.drop_table("rollups")
+    _create_alerts()
     connection = op.get_bind()
     for tallies in (_events(connection), _late(connection), _earning(connection)):
         for batch in tallies:
             _roll_up(connection, batch)
+
+
+def _create_alerts() -> None:
+    text = ("public_id", "name", "metric", "scope", "target", "currency", "threshold", "span")
+    op.create_table(
+        "alert_rules",
+        sa.Column("id", ROW_ID, nullable=False),
+        sa.Column("tenant_id", sa.Integer(), nullable=False),
+        *(sa.Column(name, sa.Text(), nullable=name == "name") for name in text),
+        sa.Column("base", sa.Text(), nullable=True),
+        sa.Column("base_at", sa.BigInteger(), nullable=True),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("alert_rules_public", "alert_rules", ["public_id", "tenant_id"], unique=True)
+    op.create_table(
+        "alerts_triggered",
+        sa.Column("rule_id", sa.BigInteger(), nullable=False),
+        sa.Column("customer_id", sa.BigInteger(), nullable=False),
+        sa.Column("began_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("rule_id", "customer_id"),
+    )
 
 
 def _create(name: str, key: tuple[str, ...], amounts: tuple[str, ...]) -> None:
