@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from credyt_mcp.entrypoints.rest.examples import BODIES, PATH_VALUES
 
 LEARNED = {
+    "create_alert": "alert_id",
     "create_api_key": "key_id",
     "create_connected_account": "connected_account_id",
     "create_subscription": "subscription_id",

@@ -41,6 +41,7 @@ class AlertTriggeredRow(SQLModel, table=True):
 
     __tablename__ = "alerts_triggered"
 
+    tenant_id: int = Field(primary_key=True)
     rule_id: int = Field(primary_key=True, sa_type=BigInteger)
     customer_id: int = Field(primary_key=True, sa_type=BigInteger)
     began_at: datetime = Field(sa_type=Micros)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date, datetime, timedelta
+from typing import Any
 
+from sqlalchemy import delete
 from sqlmodel import Session, col, func, select
 
 from credyt_mcp.domain.alerts import Watched
@@ -24,8 +26,10 @@ def watched_tenants(session: Session) -> Sequence[int]:
 
 
 def rules(session: Session, tenant_id: int) -> list[AlertRuleRow]:
-    query = select(AlertRuleRow).where(AlertRuleRow.tenant_id == tenant_id)
-    return list(session.exec(query.order_by(col(AlertRuleRow.id))))
+    """Oldest first, to look at; they are not the session's."""
+    columns = AlertRuleRow.__table__.c  # type: ignore[attr-defined]
+    query = select(*columns).where(columns.tenant_id == tenant_id).order_by(columns.id)
+    return [AlertRuleRow(**row._mapping) for row in session.execute(query)]
 
 
 def page(
@@ -47,15 +51,27 @@ def find(
     return session.exec(query.with_for_update() if lock else query).first()
 
 
-def triggered(session: Session, rule_id: int) -> dict[int, AlertTriggeredRow]:
-    """By customer."""
-    rows = session.exec(select(AlertTriggeredRow).where(AlertTriggeredRow.rule_id == rule_id))
-    return {row.customer_id: row for row in rows}
+def triggered(session: Session, rule: AlertRuleRow) -> dict[int, datetime]:
+    """When the windows began in which a rule was crossed, by customer."""
+    query = select(AlertTriggeredRow.customer_id, AlertTriggeredRow.began_at)
+    return dict(session.exec(query.where(*_of(rule))).all())
 
 
-def forget_triggered(session: Session, rule_id: int) -> None:
-    for row in triggered(session, rule_id).values():
-        session.delete(row)
+def forget_triggered(
+    session: Session, rule: AlertRuleRow, customer_ids: Collection[int] | None = None
+) -> None:
+    """Of these customers, or of all."""
+    query = delete(AlertTriggeredRow).where(*_of(rule))
+    if customer_ids is not None:
+        query = query.where(col(AlertTriggeredRow.customer_id).in_(customer_ids))
+    session.execute(query)
+
+
+def _of(rule: AlertRuleRow) -> tuple[Any, ...]:
+    return (
+        col(AlertTriggeredRow.tenant_id) == rule.tenant_id,
+        col(AlertTriggeredRow.rule_id) == rule.id,
+    )
 
 
 def watch(session: Session, rule: AlertRuleRow, first: date) -> dict[int, Watched]:
@@ -83,7 +99,8 @@ def watch(session: Session, rule: AlertRuleRow, first: date) -> dict[int, Watche
             found = profitability.of_all(session, rule.tenant_id, days)
         sums = found.get(rule.currency)
         return {ALL: Watched(sums.revenue, sums.costs, sums.unpriced)} if sums else {}
-    return {ALL: _watched(group) for group in groups if group.key == (rule.target,)}
+    own = [group for group in groups if group.key == (rule.target,)]
+    return {ALL: _watched(own[0])} if own else {}
 
 
 def _watched(group: Group) -> Watched:

@@ -137,7 +137,7 @@ def update_alert(billing: Billing, command: UpdateAlert) -> Alert:
         row.name = command.name or row.name
         if command.threshold is not None and command.threshold != row.threshold:
             row.threshold = command.threshold
-            alerts.forget_triggered(session, row.id)
+            alerts.forget_triggered(session, row)
         session.add(row)
         session.flush()
         return _shown(session, row)
@@ -146,7 +146,7 @@ def update_alert(billing: Billing, command: UpdateAlert) -> Alert:
 def delete_alert(billing: Billing, command: DeleteAlert) -> None:
     with billing.database.write() as session:
         row = _found(session, billing.tenant.id, command.alert_id)
-        alerts.forget_triggered(session, row.id)
+        alerts.forget_triggered(session, row)
         session.delete(row)
 
 
@@ -186,9 +186,9 @@ def _changes(session: Session, rule: AlertRuleRow, now: datetime) -> bool:
     """Whether there is anything to write."""
     if rule.span == "hour" and alerts.hour_base(rule, began("hour", now)) is None:
         return True
-    told = alerts.triggered(session, rule.id)
+    told = alerts.triggered(session, rule)
     start = began(rule.span, now)  # type: ignore[arg-type]
-    known = {customer for customer, row in told.items() if row.began_at == start}
+    known = {customer for customer, began_at in told.items() if began_at == start}
     return known != told.keys() or known != _across(session, rule, now).keys()
 
 
@@ -211,14 +211,20 @@ def _tell(session: Session, rule: AlertRuleRow, now: datetime) -> int:
     if rule.span == "hour" and alerts.hour_base(rule, start) is None:
         alerts.keep_hour_base(rule, start, alerts.watch(session, rule, start.date()))
         session.add(rule)
-    across, told = _across(session, rule, now), alerts.triggered(session, rule.id)
-    for customer_id, row in told.items():
-        if customer_id not in across or row.began_at != start:
-            session.delete(row)
-    session.flush()
-    new = [one for one in across if one not in told or told[one].began_at != start]
+    across, told = _across(session, rule, now), alerts.triggered(session, rule)
+    over = [one for one in told if one not in across or told[one] != start]
+    if over:
+        alerts.forget_triggered(session, rule, over)
+    new = [one for one in across if told.get(one) != start]
     for customer_id in new:
-        session.add(AlertTriggeredRow(rule_id=rule.id, customer_id=customer_id, began_at=start))
+        session.add(
+            AlertTriggeredRow(
+                tenant_id=rule.tenant_id,
+                rule_id=rule.id,
+                customer_id=customer_id,
+                began_at=start,
+            )
+        )
         _notice(session, rule, customer_id, across[customer_id], start, now)
     return len(new)
 
@@ -288,6 +294,6 @@ def _shown(session: Session, row: AlertRuleRow) -> Alert:
         customer_id=customer_id,
         product=row.target if row.scope == "product" else None,
         model=row.target if row.scope == "model" else None,
-        triggered=len(alerts.triggered(session, row.id)),
+        triggered=len(alerts.triggered(session, row)),
         created_at=row.created_at,
     )

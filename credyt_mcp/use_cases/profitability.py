@@ -53,12 +53,12 @@ class GetProfitability(PeriodOf):
     price, event type, vendor, model or day. Calls without a price, and who cost without
     earning, are counted apart."""
 
-    group_by: GroupBy = "customer"
+    group_by: Annotated[GroupBy, Field(description="what a row is of")] = "customer"
     customer_id: Annotated[
         str | None, Field(description="only this one's, by customer, user_id, subject or day")
     ] = None
     sort: Annotated[Sort | None, Field(description="default: -cost; of days: key")] = None
-    limit: Annotated[int, Field(ge=1, le=1000)] = 20
+    limit: Annotated[int, Field(ge=1, le=1000, description="rows of a page")] = 20
     cursor: Annotated[str | None, Field(description="next_cursor of the page before")] = None
     decisions: Annotated[
         bool, Field(description="add dearest customers, losses and percentiles")

@@ -31,6 +31,8 @@ BEFORE = (
     "DROP TABLE margins",
     "DROP TABLE customer_margins",
     "DROP TABLE use_margins",
+    "DROP TABLE alert_rules",
+    "DROP TABLE alerts_triggered",
     "DROP TABLE cost_ids",
     "ALTER TABLE grants DROP COLUMN basis",
 )

@@ -61,6 +61,7 @@ PATH_MEANINGS = {
     "connected_account_id": "connected account's id",
     "key_id": "API key's id, which is not the key",
     "webhook_id": "destination's id",
+    "alert_id": "alert's id",
     "webhook_event_id": "id of the event that was sent",
     "provider": "whose model it is, such as `openai`",
     "model": "the model as the provider names it",

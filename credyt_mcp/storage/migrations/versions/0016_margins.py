@@ -69,10 +69,11 @@ def _create_alerts() -> None:
     op.create_index("alert_rules_public", "alert_rules", ["public_id", "tenant_id"], unique=True)
     op.create_table(
         "alerts_triggered",
+        sa.Column("tenant_id", sa.Integer(), nullable=False),
         sa.Column("rule_id", sa.BigInteger(), nullable=False),
         sa.Column("customer_id", sa.BigInteger(), nullable=False),
         sa.Column("began_at", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("rule_id", "customer_id"),
+        sa.PrimaryKeyConstraint("tenant_id", "rule_id", "customer_id"),
     )
 
 
