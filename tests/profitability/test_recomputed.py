@@ -1,5 +1,5 @@
-"""Every grouping is what a plain sum over the events says: after random usage in two processes, with
-events and costs that come late, two currencies, repeated costs and calls without a price."""
+"""Every grouping is what a plain sum over the events says: after random usage in two processes,
+with late events and costs, two currencies, repeated costs and calls without a price."""
 
 from __future__ import annotations
 
@@ -87,14 +87,14 @@ def by(events: dict[str, Any], key: Callable[[Any], Any], currency: str) -> Sums
 
 
 GROUPS: dict[str, tuple[str, Callable[[Any], Any]]] = {
-    "customer": ("external_id", lambda event: event["customer"]["external_id"]),
+    "customer": ("external_id", lambda event: event["external_id"]),
     "user_id": (
         "key external_id",
-        lambda event: event.get("user_id") and (event["user_id"], event["customer"]["external_id"]),
+        lambda event: event.get("user_id") and (event["user_id"], event["external_id"]),
     ),
     "subject": (
         "key external_id",
-        lambda event: event.get("subject") and (event["subject"], event["customer"]["external_id"]),
+        lambda event: event.get("subject") and (event["subject"], event["external_id"]),
     ),
     "event_type": ("key", lambda event: event["event_type"]),
 }
