@@ -20,9 +20,12 @@ WEBHOOKS = "set up once, by a person; no flow of the skills does it"
 PROFITABILITY = (
     "get_event shows what an event earned; sums are for reports, which read them by REST"
 )
+REPLAYS = "replay_pricing answers whole; what was kept is for reports"
 PROVIDERS_ONLY = "a payment provider's delivery, which its signature admits and no API key"
+CODING_TOOLS = "for coding tools, which speak MCP; the command line reads a folder itself"
 NOT_OVER_REST = {
-    "plan_integration": "for coding tools, which speak MCP; the command line reads a folder itself",
+    "plan_integration": CODING_TOOLS,
+    "verify_integration": CODING_TOOLS,
     "receive_provider_event": PROVIDERS_ONLY,
     "record_event": "POST /events is the wire's call; this is submit_events for one event",
     "define_price": "the plain way for a model to say what create_product_version says",
@@ -43,8 +46,14 @@ NOT_OVER_MCP = {
     "list_unpriced_costs": PROFITABILITY,
     "reprice_costs": PROFITABILITY,
     "record_spans": "what an OpenTelemetry exporter sends; a model calls record_event",
+    "compare_replays": REPLAYS,
+    "delete_replay": REPLAYS,
+    "get_replay": REPLAYS,
+    "list_replayed_customers": REPLAYS,
+    "list_replays": REPLAYS,
     "set_llm_price": LEAN_LIST,
     "list_llm_prices": LEAN_LIST,
+    "list_llm_price_changes": PROFITABILITY,
     "delete_llm_price": LEAN_LIST,
     "receive_provider_event": PROVIDERS_ONLY,
     "create_api_key": NO_SECRETS,

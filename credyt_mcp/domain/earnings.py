@@ -7,12 +7,13 @@ price on, and is kept apart under the asset's code. Nothing is converted between
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from credyt_mcp.domain.assets import is_currency
+from credyt_mcp.domain.assets import Rate, is_currency, rate_at
 from credyt_mcp.domain.grants import FREE, Basis, Reason, in_order_of_use, shares
 from credyt_mcp.domain.ledger import Account, Transaction
 from credyt_mcp.domain.margins import (
@@ -87,6 +88,18 @@ def revenue_basis(asset: Asset, price: Decimal, code: str = "USD") -> Basis:
     return Basis(code, per_unit)
 
 
+def rate_in_force(
+    asset: Asset, by_source: Mapping[str, Iterable[Rate]], moment: datetime
+) -> Basis | None:
+    """What a unit of a custom asset is sold for: in USD if it is sold for USD, else in the first of
+    its currencies by code."""
+    for source in sorted(by_source, key=lambda code: (code != "USD", code)):
+        price = rate_at(by_source[source], moment)
+        if price is not None:
+            return revenue_basis(asset, price, source)
+    return None
+
+
 def paid_basis(asset: Asset, paid: int, source: Asset, credited: int) -> Basis | None:
     """The basis of `credited` units that were bought for `paid` units of `source`. A currency is
     worth its face value whatever paid for it."""
@@ -157,6 +170,14 @@ def split_earned(earned: Earned, amounts: Sequence[int]) -> list[Earned]:
             if share:
                 part[code] = share
     return parts
+
+
+def total(parts: Iterable[Earned]) -> Earned:
+    sums: Earned = {}
+    for part in parts:
+        for code, units in part.items():
+            sums[code] = sums.get(code, 0) + units
+    return sums
 
 
 def book_usage(book: Book, event: Event, fees: Sequence[Fee], warnings: list[str]) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, ValidationError
 
-from credyt_mcp.errors import CredytError
+from credyt_mcp.errors import CredytError, InvalidRequest
 from credyt_mcp.use_cases.context import Billing, Command, Moment, Result
 from credyt_mcp.use_cases.events import SubmitEvents, submit_events
 from credyt_mcp.use_cases.recording import INTERNAL
@@ -75,7 +75,7 @@ def _event(span: Span) -> dict[str, Any]:
     given = span.attributes
     operation = given.get("gen_ai.operation.name", "chat")
     model = _first(given, ("gen_ai.request.model", "gen_ai.response.model"))
-    tokens = {name: _first(given, names) or 0 for name, names in TOKENS.items()}
+    tokens = {name: _count(given, names) for name, names in TOKENS.items()}
     data = {"model": model, **tokens, "total_tokens": sum(tokens.values())}
     data |= {name.removeprefix(DATA): value for name, value in given.items() if DATA in name}
     call = {
@@ -95,6 +95,13 @@ def _event(span: Span) -> dict[str, Any]:
         "data": {name: value for name, value in data.items() if value is not None},
         "llm_usage": call,
     }
+
+
+def _count(given: dict[str, Any], names: tuple[str, ...]) -> int:
+    tokens = _first(given, names) or 0
+    if not isinstance(tokens, int):
+        raise InvalidRequest(names[0], f"is an integer, not {tokens!r}")
+    return tokens
 
 
 def _first(given: dict[str, Any], names: tuple[str, ...]) -> Any:

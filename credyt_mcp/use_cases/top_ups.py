@@ -38,6 +38,12 @@ from credyt_mcp.use_cases.context import (
     PositiveAmount,
     Result,
 )
+from credyt_mcp.use_cases.integrations import (
+    FILES_MAX,
+    IntegrationPlan,
+    PlanIntegration,
+    plan_integration,
+)
 from credyt_mcp.use_cases.return_urls import check_can_take_payments, check_return_url
 
 log = logging.getLogger(__name__)
@@ -75,6 +81,13 @@ class StartTopUpFields(StartTopUp):
     failure_url: str = Field(max_length=2000)
 
 
+BUTTON = '<form action="/api/billing/top-up" method="post"><button>Top up</button></form>'
+
+WRITE = (
+    "Get each operation with plan_integration: the same files, events [], operation: its number."
+)
+
+
 class GenerateTopupFlow(Command):
     """Make a link where a customer pays to top up their wallet. Open or show `redirect_url`, then
     ask get_top_up until status is succeeded; the wallet is credited by then."""
@@ -90,6 +103,10 @@ class GenerateTopupFlow(Command):
         str | None, Field(max_length=2000, description="where the page leads after paying")
     ] = None
     failure_url: Annotated[str | None, Field(max_length=2000)] = None
+    files: Annotated[
+        dict[str, str | None] | None,
+        Field(max_length=FILES_MAX, description="as plan_integration's: plans its top-up code too"),
+    ] = None
 
 
 class GetTopUp(Command):
@@ -132,6 +149,9 @@ class TopupFlow(Result):
     asset: str
     show: str
     wait: str
+    code: IntegrationPlan | None = None
+    write: str | None = None
+    button: str | None = None
 
 
 def start_top_up(billing: Billing, command: StartTopUp) -> TopUpStarted:
@@ -169,8 +189,14 @@ def start_checked(billing: Billing, asked: StartTopUp) -> TopUpStarted:
 
 
 def generate_topup_flow(billing: Billing, command: GenerateTopupFlow) -> TopupFlow:
-    """A payment page with what to do with it; raises as `start_top_up` does."""
-    fields: dict[str, Any] = command.model_dump(exclude={"asset"})
+    """A payment page with what to do with it; raises as `start_top_up` does. With an app's files
+    also the plan of the code that starts payments there: `plan_integration` with no events."""
+    code: IntegrationPlan | None = None
+    if command.files is not None:
+        planned = plan_integration(billing, PlanIntegration(files=command.files, events=[]))
+        assert isinstance(planned, IntegrationPlan)
+        code = planned
+    fields: dict[str, Any] = command.model_dump(exclude={"asset", "files"})
     if command.asset is not None:
         fields["destination"] = Destination(asset=command.asset)
     started = start_top_up(billing, StartTopUp.model_validate(fields))
@@ -188,6 +214,9 @@ def generate_topup_flow(billing: Billing, command: GenerateTopupFlow) -> TopupFl
         show="Send the customer to redirect_url as a link or an HTTP 303 redirect, not in a frame.",
         wait="Ask get_top_up (GET /top-ups/{id}) until status is succeeded; the wallet is credited "
         "by then. Do not trust the redirect alone.",
+        code=code,
+        write=WRITE if code is not None and code.operations else None,
+        button=BUTTON if code is not None and code.operations else None,
     )
 
 

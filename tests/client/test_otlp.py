@@ -113,6 +113,14 @@ async def test_a_span_that_comes_again_counts_once_and_a_bad_one_harms_no_other(
     await settled(call, Billed("answer", Decimal("0.15"), COST))
 
 
+async def test_tokens_that_are_no_count_are_refused_by_name(call: Call, world: World) -> None:
+    body = as_json({**CALL, "gen_ai.usage.input_tokens": "100"})
+    async with httpx.AsyncClient(base_url=world.billing_url, headers=KEY) as http:
+        answer = await http.post("/otlp/v1/traces", json=body)
+    assert "gen_ai.usage.input_tokens" in answer.json()["partialSuccess"]["errorMessage"]
+    await settled(call)
+
+
 @pytest.mark.parametrize(
     ("headers", "content"),
     [

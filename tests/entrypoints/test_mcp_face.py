@@ -25,7 +25,7 @@ TOKENS_MAX = 6200
 SELF_EVIDENT = {"name", "email", "description", "reason", "metadata", "events", "publish"}
 SELF_EVIDENT |= {"customer_id", "external_id", "customer_external_id", "top_up_id"}
 SELF_EVIDENT |= {"max_amount", "interval", "valid_to", "account_name", "failure_url"}
-SELF_EVIDENT |= {"subject", "external_accounts"}  # the latter's schema names the fields
+SELF_EVIDENT |= {"subject", "files", "external_accounts"}  # the last one's schema names the fields
 """Parameters that may do without a description, or follow one that has it."""
 
 WRONG: dict[str, Any] = {

@@ -6,7 +6,7 @@ import httpx
 
 from credyt_mcp.use_cases.scopes import IN_ORDER, SCOPE_OF
 from tests.tenancy.conftest import Account, Server
-from tests.tenancy.requests import Asked, everything
+from tests.tenancy.requests import OTLP, Asked, everything
 from tests.tenancy.world import World, fill
 from tests.test_docs import ROOT, row_of
 from tests.test_parity import every_use_case
@@ -67,6 +67,8 @@ def told(server: Server, of: str) -> str:
     """The scope that the API document tells of a route; a tool's by its use case."""
     if of in SCOPE_OF:
         return SCOPE_OF[of]
+    if of == f"POST {OTLP}":
+        return SCOPE_OF["record_spans"]
     method, _, path = of.partition(" ")
     said = server.document["paths"][path][method.lower()]["responses"]["403"]["description"]
     return str(said).split("`")[1]

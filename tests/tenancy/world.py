@@ -94,7 +94,7 @@ async def fill(world: World) -> World:
         "code": ["studio"],
         "subject": [f"subject {mark}"],
         "category": [f"category {mark}"],
-        **_calls(mark),
+        **(_calls(mark) | await _replays(world)),
     }
     if world.name != "live":  # no real payments here
         top_up = {"customer_id": "jane", "amount": 5, "currency": "USD", "description": mark}
@@ -116,6 +116,12 @@ def _calls(mark: str) -> dict[str, list[str]]:
         "currency": ["USD", "credits"],
         "valid_from": ["2026-01-01T00:00:00Z"],
     }
+
+
+async def _replays(world: World) -> dict[str, list[str]]:
+    named = {"product_id": "studio", "name": f"Replay {world.marker}"}
+    made = await world.make("/replays", named)
+    return {"replay_id": [made["id"]], "other_id": [made["id"]]}
 
 
 async def _product(world: World) -> Any:

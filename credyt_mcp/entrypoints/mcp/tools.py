@@ -12,6 +12,7 @@ from credyt_mcp.entrypoints.mcp import (
     integrations,
     ledger,
     products,
+    replays,
     top_ups,
     vendors,
     wallets,
@@ -28,6 +29,7 @@ TOOLS = (
     *assets.TOOLS,
     *vendors.TOOLS,
     *analytics.TOOLS,
+    *replays.TOOLS,
     *ledger.TOOLS,
     *clocks.TOOLS,
 )
