@@ -31,9 +31,9 @@ class PeriodOf(Command):
     """UTC days, both included; by default this month so far."""
 
     period_from: Annotated[
-        date | None, Field(description="first UTC day (or `from`); default: first of the month")
+        date | None, Field(description="first UTC day, or `from`; default: the month's first")
     ] = None
-    period_to: Annotated[date | None, Field(description="last (or `to`); default: today")] = None
+    period_to: Annotated[date | None, Field(description="last, or `to`; default: today")] = None
     currency: Annotated[
         str | None, Field(max_length=50, description="default: USD, or the only one there is")
     ] = None

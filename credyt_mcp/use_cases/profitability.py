@@ -43,21 +43,20 @@ GroupBy = Literal[
     "model",
     "day",
 ]
-Sort = Literal[
-    "-cost", "cost", "-revenue", "revenue", "-net", "net", "-margin", "margin", "-key", "key"
-]
+Sort = Annotated[str, Field(pattern=r"^-?(cost|revenue|net|margin|key)$")]
 
 
 class GetProfitability(PeriodOf):
-    """Revenue, cost, net and margin by customer, end user (user_id), task (subject), product,
-    price, event type, vendor, model or day. Calls without a price, and who cost without
-    earning, are counted apart."""
+    """Revenue, cost, net and margin by customer, end user (user_id), task (subject), price, model
+    and more. Calls without a price and customers without revenue are counted apart."""
 
     group_by: Annotated[GroupBy, Field(description="what a row is of")] = "customer"
     customer_id: Annotated[
-        str | None, Field(description="only this one's, by customer, user_id, subject or day")
+        str | None, Field(description="only theirs, by customer, user_id, subject or day")
     ] = None
-    sort: Annotated[Sort | None, Field(description="default: -cost; of days: key")] = None
+    sort: Annotated[
+        Sort | None, Field(description="-cost (default), or revenue, net, margin, key; - descends")
+    ] = None
     limit: Annotated[int, Field(ge=1, le=1000, description="rows of a page")] = 20
     cursor: Annotated[str | None, Field(description="next_cursor of the page before")] = None
     decisions: Annotated[
