@@ -52,6 +52,9 @@ class Story:
     def address(self, operation: Operation) -> str:
         return re.sub(r"{(\w+)}", lambda part: str(self.known[part[1]]), operation.path)
 
-    def learn(self, operation: Operation, answer: Any) -> None:
+    def learn(self, operation: Operation, answer: Any) -> str | None:
+        """What later steps need; answers the page where the customer is to save a card, if any."""
         if operation.name in LEARNED:
             self.known[LEARNED[operation.name]] = answer.json()["id"]
+        page = answer.json()["redirect_url"] if operation.name == "add_payment_method" else None
+        return page and page.partition("//")[2].partition("/")[2]

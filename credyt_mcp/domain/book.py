@@ -30,7 +30,8 @@ from credyt_mcp.domain.pricing import Counts
 from credyt_mcp.domain.terms import EntitlementTerms, FixedFee
 from credyt_mcp.errors import NotFound, UnknownReference
 
-if TYPE_CHECKING:  # it knows the book
+if TYPE_CHECKING:  # they know the book
+    from credyt_mcp.domain.auto_top_ups import AutoCharge, Rule
     from credyt_mcp.domain.subscriptions import Subscription
 
 
@@ -147,6 +148,7 @@ class CustomerRef(NamedTuple):
 
 class Book:
     """`subscriptions` has those customers, all or none of theirs, for whom they matter now.
+    `rules` of automatic top-ups are there by account, where commands are about them.
     `take_id` gives a grant its id when it is needed before the grant is written."""
 
     def __init__(
@@ -167,6 +169,8 @@ class Book:
         self.events: dict[tuple[int, bytes], Event] = {}
         self.transactions: dict[tuple[int, bytes], Transaction] = {}
         self.top_ups: dict[tuple[int, str], Any] = {}
+        self.rules: dict[int, Rule] = {}
+        self.auto_charges: dict[tuple[int, str], AutoCharge] = {}
         self.authorizations: dict[tuple[int, bytes], Authorization] = {}
         self.metered: dict[Any, tuple[Any, list[Any]]] = {}
         self.new_authorizations: list[Authorization] = []

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from credyt_mcp import ids
+from credyt_mcp.domain.auto_top_ups import settled
 from credyt_mcp.domain.book import Book, Customer, CustomerRef
 from credyt_mcp.domain.earnings import adjustment_basis, earn, paid_basis, worth
 from credyt_mcp.domain.grants import (
@@ -145,18 +146,23 @@ class TopUp:
     currency: Asset
     credit_expires_at: int | None
     settled_at: int | None = None
+    exchange_rate: str | None = None
 
 
 @dataclass(frozen=True)
 class SettleTopUp:
     """Close a top-up as its provider says, crediting the wallet if it was paid: exactly once,
-    however often this is asked. `credited` units are what `paid` bought."""
+    however often this is asked. `credited` units are what `paid` bought; `card` is the provider's
+    id of a card that was saved with the payment."""
 
     ref: CustomerRef
     public_id: str
     status: str
     destination: Asset
     credited: int
+    card: str | None = None
+
+    on_auto_top_ups = True
 
     @property
     def keys(self) -> list[tuple[int, bytes]]:
@@ -181,6 +187,7 @@ class SettleTopUp:
             self._tell(book, top_up, {"credited": credited}, account)
         elif self.status == "failed":
             self._tell(book, top_up, {})
+        settled(book, top_up.tenant_id, top_up.public_id, top_up.status, self.card)
         return top_up.status
 
     def _tell(

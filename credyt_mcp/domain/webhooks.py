@@ -34,6 +34,7 @@ _SUBSCRIPTION = ("customer_id", "subscription_id")
 _ACCOUNT = ("customer_id", "account_id", "asset")
 _GRANT = (*_ACCOUNT, "grant_id", "purpose", "amount", "expires_at", "occurred_at")
 _TOP_UP = (*_CUSTOMER, "top_up_id", "amount", "currency")
+_CHARGE = (*_ACCOUNT, "top_up_id", "amount", "currency")
 
 TOPICS = {
     "customer.created": Topic(
@@ -61,6 +62,26 @@ TOPICS = {
     ),
     "top_up.failed": Topic(
         "A customer's payment failed; nothing was credited.", (*_TOP_UP, "occurred_at")
+    ),
+    "auto_top_up.failed": Topic(
+        "A saved card was declined; it is tried again at `next_attempt_at`, if any.",
+        (*_CHARGE, "code", "reason", "next_attempt_at?", "occurred_at"),
+    ),
+    "auto_top_up.action_required": Topic(
+        "The card's bank wants the customer to confirm an automatic top-up: send them the link.",
+        (*_CHARGE, "code", "reason", "redirect_url?", "occurred_at"),
+    ),
+    "auto_top_up.disabled": Topic(
+        "Automatic top-ups were switched off, because they cannot go on.",
+        (*_ACCOUNT, "code", "reason", "occurred_at"),
+    ),
+    "auto_top_up.frozen": Topic(
+        "Automatic top-ups were stopped for the time being, for one because of a dispute.",
+        (*_ACCOUNT, "code", "reason", "occurred_at"),
+    ),
+    "auto_top_up.capped": Topic(
+        "A balance is low, but the agreed maximum of automatic top-ups is reached `until` then.",
+        (*_ACCOUNT, "reason", "until", "occurred_at"),
     ),
     "balance.low": Topic(
         "A balance fell below its `low_balance_threshold`; once until it has recovered.",

@@ -6,7 +6,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
 import stripe
@@ -23,6 +23,7 @@ from credyt_mcp.errors import (
     ProviderUnavailable,
     WebhookRefused,
 )
+from credyt_mcp.payments.cards import to_charge
 from credyt_mcp.payments.provider import (
     ChargeRequest,
     ChargeSnapshot,
@@ -30,6 +31,8 @@ from credyt_mcp.payments.provider import (
     CheckoutRequest,
     PaidFor,
     PaymentSnapshot,
+    SavedCard,
+    declined,
 )
 from credyt_mcp.payments.stripe_outcomes import (
     charge_outcome,
@@ -47,6 +50,8 @@ LISTENED = [
     "checkout.session.async_payment_failed",
     "checkout.session.expired",
     "payment_intent.succeeded",
+    "payment_intent.payment_failed",
+    "payment_intent.canceled",
 ]
 """Events worth asking for when they could not be delivered."""
 
@@ -97,21 +102,26 @@ class StripeProvider:
         intent: dict[str, Any] = {"metadata": metadata}
         if request.save_card:
             intent["setup_future_usage"] = "off_session"
-        price = {
-            "currency": request.currency.lower(),
-            "unit_amount": to_stripe(request.amount_minor, request.currency),
-            "product_data": {"name": request.description[:250]},
-        }
         params: Any = {
-            "mode": "payment",
             "client_reference_id": request.key,
             "metadata": metadata,
-            "payment_intent_data": intent,
-            "line_items": [{"quantity": 1, "price_data": price}],
             "success_url": request.return_url or self._done_url,
             "cancel_url": request.failure_url or request.return_url or self._done_url,
-            "adaptive_pricing": {"enabled": False},
         }
+        if request.setup:
+            params |= {"mode": "setup", "currency": request.currency.lower()}
+        else:
+            price = {
+                "currency": request.currency.lower(),
+                "unit_amount": to_stripe(request.amount_minor, request.currency),
+                "product_data": {"name": request.description[:250]},
+            }
+            params |= {
+                "mode": "payment",
+                "payment_intent_data": intent,
+                "line_items": [{"quantity": 1, "price_data": price}],
+                "adaptive_pricing": {"enabled": False},
+            }
         if expires_at is not None:
             params["expires_at"] = expires_at
         if request.customer_key is not None:
@@ -144,10 +154,10 @@ class StripeProvider:
         name = f"charge:{request.key}"
         intent_id = self._references.get(request.tenant_id, name)
         if intent_id is None:
-            intent_id = self._new_charge(request, name)
-        if intent_id is None:
-            said = "No card is saved."
-            return ChargeSnapshot("needs_customer", request.amount_minor, request.currency, said)
+            made = self._new_charge(request, name)
+            if isinstance(made, ChargeSnapshot):
+                return made
+            intent_id = made
         with _asking("a charge", request.key):
             intents = self._client.v1.payment_intents
             intent = intents.retrieve(intent_id)
@@ -157,9 +167,30 @@ class StripeProvider:
                 except stripe.CardError as declined:
                     log.info("charge %s: declined, request %s", request.key, declined.request_id)
                 intent = intents.retrieve(intent_id)
-        currency = intent.currency.upper()
-        amount = from_stripe(intent.amount, currency)
-        return charge_outcome(intent.status, intent.last_payment_error, amount, currency)
+        return _outcome(intent)
+
+    def call_off(self, tenant_id: int, key: str) -> ChargeSnapshot | None:
+        """A PaymentIntent that was not confirmed, or whose id we never got, takes no money."""
+        intent_id = self._references.get(tenant_id, f"charge:{key}")
+        if intent_id is None:
+            return None
+        with _asking("calling off a charge", key):
+            intents = self._client.v1.payment_intents
+            intent = intents.retrieve(intent_id)
+            if intent.status in ("requires_confirmation", "requires_action"):
+                intents.cancel(intent_id)
+                intent = intents.retrieve(intent_id)
+        return None if intent.status == "canceled" else _outcome(intent)
+
+    def cards(self, tenant_id: int, customer_key: str) -> list[SavedCard]:
+        customer = self._references.get(tenant_id, f"customer:{customer_key}")
+        return [] if customer is None else self._cards(customer)
+
+    def remove_card(self, tenant_id: int, customer_key: str, card: str) -> None:
+        if card not in [one.id for one in self.cards(tenant_id, customer_key)]:
+            raise NotFound(f"the customer has no saved card '{card}'")
+        with _asking("removing a card", card):
+            self._client.v1.payment_methods.detach(card)
 
     def read_webhook(self, body: bytes, signature: str | None) -> ProviderEvent:
         """What a delivery is about. Raises Misconfigured without a secret, WebhookRefused unless
@@ -184,12 +215,14 @@ class StripeProvider:
         try:
             if event.object_kind == "checkout.session":
                 session = self._session(event.object_id)
-                reference = session.client_reference_id
-                return PaidFor(reference, session.id) if reference else None
+                # Not by client_reference_id, which a payment link takes from its address.
+                known = (session.to_dict().get("metadata") or {}).get("payment_id")
+                return PaidFor(known, session.id) if known else None
             if event.object_kind == "payment_intent":
                 with _asking("a payment", event.object_id):
                     intent = self._client.v1.payment_intents.retrieve(event.object_id)
-                known = (intent.to_dict().get("metadata") or {}).get("payment_id")
+                metadata = intent.to_dict().get("metadata") or {}
+                known = metadata.get("payment_id") or metadata.get("charge_key")
                 return PaidFor(known, None) if known else None
         except NotFound:
             log.warning("event %s is about an object that is not there", event.id)
@@ -235,29 +268,34 @@ class StripeProvider:
             )
         return self._references.keep(tenant_id, name, made.id)
 
-    def _new_charge(self, request: ChargeRequest, name: str) -> str | None:
-        """A PaymentIntent that takes nothing yet; None where no card is saved."""
+    def _cards(self, customer: str) -> list[SavedCard]:
+        with _asking("saved cards", customer):
+            methods = self._client.v1.customers.payment_methods.list(
+                customer, {"type": "card", "limit": 100}
+            )
+        return [_saved_card(method) for method in methods.data]
+
+    def _new_charge(self, request: ChargeRequest, name: str) -> str | ChargeSnapshot:
+        """A PaymentIntent that takes nothing yet; or, where it has no card, what became of it."""
         customer = self._references.get(request.tenant_id, f"customer:{request.customer_key}")
-        if customer is None:
-            return None
+        known = [] if customer is None else [card.id for card in self._cards(customer)]
+        card = to_charge(request, known) if known else None
+        if customer is None or card is None:
+            gone = "no_card" if request.card is None else "card_removed"
+            return declined(gone, request.amount_minor, request.currency)
         amount = to_stripe(request.amount_minor, request.currency)
         with _asking("a charge", request.key):
-            cards = self._client.v1.customers.payment_methods.list(
-                customer, {"type": "card", "limit": 1}
-            )
-            if not cards.data:
-                return None
             made = self._client.v1.payment_intents.create(
                 {
                     "amount": amount,
                     "currency": request.currency.lower(),
                     "customer": customer,
-                    "payment_method": cards.data[0].id,
+                    "payment_method": card,
                     "automatic_payment_methods": {"enabled": True, "allow_redirects": "never"},
                     "description": request.description[:500],
                     "metadata": {"charge_key": request.key},
                 },
-                _key(f"{name}:{cards.data[0].id}"),
+                _key(f"{name}:{card}"),
             )
         return self._references.keep(request.tenant_id, name, made.id)
 
@@ -276,7 +314,28 @@ def _snapshot(session: stripe.checkout.Session) -> PaymentSnapshot:
     intent_status = intent.status if isinstance(intent, stripe.PaymentIntent) else None
     status = checkout_status(session.status, session.payment_status, intent_status)
     currency = (session.currency or "").upper()
-    return PaymentSnapshot(status, from_stripe(session.amount_subtotal or 0, currency), currency)
+    amount = from_stripe(session.amount_subtotal or 0, currency)
+    return PaymentSnapshot(status, amount, currency, _kept_card(intent))
+
+
+def _kept_card(intent: Any) -> str | None:
+    """The card that was saved with a payment."""
+    kept = getattr(intent, "setup_future_usage", None) == "off_session"
+    method = getattr(intent, "payment_method", None) if kept else None
+    return method if isinstance(method, str) else None
+
+
+def _outcome(intent: stripe.PaymentIntent) -> ChargeSnapshot:
+    currency = intent.currency.upper()
+    amount = from_stripe(intent.amount, currency)
+    return charge_outcome(intent.status, intent.last_payment_error, amount, currency)
+
+
+def _saved_card(method: stripe.PaymentMethod) -> SavedCard:
+    card = method.card
+    assert card is not None, "it was asked for cards"
+    made = datetime.fromtimestamp(method.created, UTC)
+    return SavedCard(method.id, card.brand, card.last4, card.exp_month, card.exp_year, made)
 
 
 def _signed(body: bytes, signature: str | None, secret: str) -> bool:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from credyt_mcp.domain.declines import decline
 from credyt_mcp.errors import AmountOutOfRange, UnknownReference
-from credyt_mcp.payments.provider import ChargeSnapshot, PaymentStatus
+from credyt_mcp.payments.provider import ChargeSnapshot, PaymentStatus, declined
 
 REFUSED_CURRENCIES = frozenset({"ISK", "UGX"})
 """Stripe sends them with two decimals though they have none; refused until tried in a sandbox."""
@@ -13,23 +14,6 @@ THREE_DECIMALS = frozenset({"BHD", "JOD", "KWD", "OMR", "TND"})
 WHOLE_AT_STRIPE = {"MGA": 100}
 """Counted with decimals by ISO 4217, and in whole units by Stripe."""
 AMOUNT_MAX = 99_999_999
-
-DECLINES = {
-    "insufficient_funds": "The saved card has insufficient funds.",
-    "expired_card": "The saved card has expired.",
-    "lost_card": "The saved card was declined for good.",
-    "stolen_card": "The saved card was declined for good.",
-    "pickup_card": "The saved card was declined for good.",
-    "fraudulent": "The saved card was declined for good.",
-    "incorrect_number": "The saved card was declined for good.",
-    "invalid_account": "The saved card was declined for good.",
-    "processing_error": "An error occurred while processing the saved card.",
-    "try_again_later": "An error occurred while processing the saved card.",
-    "issuer_not_available": "The card's bank could not be reached.",
-}
-"""What a customer may be told; any other decline is told as the plain one."""
-
-NEEDS_CUSTOMER = "The card's bank wants the customer to confirm."
 
 
 def to_stripe(amount_minor: int, currency: str) -> int:
@@ -68,10 +52,17 @@ def charge_outcome(status: str, error: Any, amount_minor: int, currency: str) ->
     """What became of an off-session charge: `status` and last error of its PaymentIntent."""
     if status == "succeeded":
         return ChargeSnapshot("succeeded", amount_minor, currency)
-    code = getattr(error, "decline_code", None) or getattr(error, "code", None)
-    if status == "requires_action" or code == "authentication_required":
-        return ChargeSnapshot("needs_customer", amount_minor, currency, NEEDS_CUSTOMER)
+    if status == "requires_action":
+        return declined("authentication_required", amount_minor, currency)
     if status in ("requires_payment_method", "canceled"):
-        said = DECLINES.get(code or "", "The saved card was declined.")
-        return ChargeSnapshot("failed", amount_minor, currency, said)
+        return declined(_code(error), amount_minor, currency)
     return ChargeSnapshot("pending", amount_minor, currency)
+
+
+def _code(error: Any) -> str:
+    """Why it was declined, in the words of `domain.declines`. Advice not to try again overrules the
+    reason, for the card networks punish those who do."""
+    code = getattr(error, "decline_code", None) or getattr(error, "code", None)
+    if getattr(error, "advice_code", None) == "do_not_try_again":
+        return code if decline(code).kind == "hard" and code else "do_not_try_again"
+    return code or "generic_decline"

@@ -36,6 +36,7 @@ class LedgerAccountRow(SQLModel, table=True):
     hard_limit: int = 0
     low_threshold: int | None = Field(default=None, sa_type=BigInteger)
     low_noticed: int = 0
+    top_up_below: int | None = Field(default=None, sa_type=BigInteger)
     created_at: datetime = Field(sa_type=Micros)
 
 

@@ -4,11 +4,11 @@ never join them."""
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import cast
+from typing import Any, cast
 
-from sqlmodel import Session, select
+from sqlmodel import Session, col, select
 
-from credyt_mcp.domain.checkouts import CardCharge, Checkout, CheckoutStatus
+from credyt_mcp.domain.checkouts import CardCharge, Checkout, CheckoutStatus, KeptCard
 from credyt_mcp.storage import unique
 from credyt_mcp.storage.database import Database
 from credyt_mcp.storage.payment_tables import SandboxCardRow, SandboxChargeRow, SandboxSessionRow
@@ -19,7 +19,8 @@ class StoredSessions:
         self._database = database
 
     def add(self, checkout: Checkout) -> Checkout:
-        fields = {**asdict(checkout), "save_card": int(checkout.save_card)}
+        flags = {"save_card": int(checkout.save_card), "setup": int(checkout.setup)}
+        fields = {**asdict(checkout), **flags}
         with self._database.write() as session:
             if unique.save(session, SandboxSessionRow(**fields)):
                 return checkout
@@ -35,24 +36,38 @@ class StoredSessions:
             row = session.get(SandboxSessionRow, checkout_id)
             return None if row is None else _checkout(row)
 
-    def end(self, checkout_id: str, status: CheckoutStatus, card: str | None = None) -> Checkout:
+    def end(
+        self, checkout_id: str, status: CheckoutStatus, card: KeptCard | None = None
+    ) -> Checkout:
         with self._database.write() as session:
             row = _locked(session, checkout_id)
             if row.status == "open":
                 row.status = status
-                session.add(row)
                 if card is not None and row.save_card and row.customer_key is not None:
-                    session.merge(
-                        SandboxCardRow(
-                            tenant_id=row.tenant_id, customer_key=row.customer_key, number=card
-                        )
-                    )
+                    row.card = _keep(session, row.tenant_id, row.customer_key, card)
+                session.add(row)
             return _checkout(row)
 
-    def card(self, tenant_id: int, customer_key: str) -> str | None:
+    def cards(self, tenant_id: int, customer_key: str) -> list[KeptCard]:
         with self._database.read() as session:
-            row = session.get(SandboxCardRow, (tenant_id, customer_key))
-            return None if row is None else row.number
+            rows = session.exec(_own(tenant_id, customer_key)).all()
+            return [
+                KeptCard(row.id, row.number, bool(row.authenticated), row.created_at)
+                for row in rows
+            ]
+
+    def remove_card(self, tenant_id: int, customer_key: str, card_id: str) -> bool:
+        with self._database.write() as session:
+            rows = session.exec(_own(tenant_id, customer_key)).all()
+            found = next((row for row in rows if row.id == card_id), None)
+            if found is not None:
+                session.delete(found)
+            return found is not None
+
+    def charge(self, tenant_id: int, key: str) -> CardCharge | None:
+        with self._database.read() as session:
+            row = session.get(SandboxChargeRow, (tenant_id, key))
+            return None if row is None else CardCharge(**row.model_dump())
 
     def add_charge(self, charge: CardCharge) -> CardCharge:
         with self._database.write() as session:
@@ -64,6 +79,30 @@ class StoredSessions:
             return CardCharge(**row.model_dump())
 
 
+def _own(tenant_id: int, customer_key: str) -> Any:
+    """A customer's cards, newest first."""
+    row = SandboxCardRow
+    own = select(row).where(row.tenant_id == tenant_id, row.customer_key == customer_key)
+    return own.order_by(col(row.created_at).desc(), col(row.id).desc())
+
+
+def _keep(session: Session, tenant_id: int, customer_key: str, card: KeptCard) -> str:
+    """The id under which the card is kept; one that was kept before keeps its own."""
+    rows = session.exec(_own(tenant_id, customer_key)).all()
+    row = next((row for row in rows if row.number == card.number), None)
+    if row is None:
+        row = SandboxCardRow(
+            id=card.id,
+            tenant_id=tenant_id,
+            customer_key=customer_key,
+            number=card.number,
+            created_at=card.created_at,
+        )
+    row.authenticated, row.created_at = int(card.authenticated), card.created_at
+    session.add(row)
+    return row.id
+
+
 def _locked(session: Session, checkout_id: str) -> SandboxSessionRow:
     return session.exec(
         select(SandboxSessionRow).where(SandboxSessionRow.id == checkout_id).with_for_update()
@@ -73,4 +112,5 @@ def _locked(session: Session, checkout_id: str) -> SandboxSessionRow:
 def _checkout(row: SandboxSessionRow) -> Checkout:
     fields = row.model_dump()
     status = cast("CheckoutStatus", row.status)
-    return Checkout(**{**fields, "status": status, "save_card": bool(row.save_card)})
+    flags = {"save_card": bool(row.save_card), "setup": bool(row.setup)}
+    return Checkout(**{**fields, **flags, "status": status})

@@ -65,9 +65,14 @@ def _whole() -> Any:
     )
 
 
-def set_checkout(session: Session, tenant_id: int, public_id: str, ref: str, url: str) -> None:
+def set_checkout(
+    session: Session, tenant_id: int, public_id: str, ref: str, url: str, **more: datetime
+) -> None:
+    """The top-up's payment page; `more` are other columns of when it ends and is asked after."""
     row = session.exec(
         select(TopUpRow).where(TopUpRow.tenant_id == tenant_id, TopUpRow.public_id == public_id)
     ).one()
     row.provider_ref, row.redirect_url = ref, url
+    for name, moment in more.items():
+        setattr(row, name, moment)
     session.add(row)

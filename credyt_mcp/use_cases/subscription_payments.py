@@ -155,6 +155,7 @@ def _charge(billing: Billing, found: Found) -> ChargeSnapshot:
             amount_minor=_minor(found),
             currency=payment.currency,
             description=_description(found),
+            preferred_card=found.customer.default_card,
         )
     )
 

@@ -14,14 +14,15 @@ from sqlmodel import Session
 
 from credyt_mcp.domain.authorizations import BringUpToDate
 from credyt_mcp.domain.book import CustomerRef
-from credyt_mcp.storage import due
+from credyt_mcp.storage import auto_top_ups, due
 from credyt_mcp.use_cases.alerts import check_alerts, no_moment
+from credyt_mcp.use_cases.automatic_charges import charge_due
 from credyt_mcp.use_cases.context import Billing
 from credyt_mcp.use_cases.due_work import DueWork
 from credyt_mcp.use_cases.expiring_credit import tell_of_expiring_credit
 from credyt_mcp.use_cases.renewals import renew_due
 
-SWEEP_SECONDS = 5
+SWEEP_SECONDS, ASK_SECONDS = 5, 1
 AT_ONCE = 100
 
 log = logging.getLogger(__name__)
@@ -29,10 +30,13 @@ log = logging.getLogger(__name__)
 Find = Callable[[Session, datetime, int, int | None], list[CustomerRef]]
 
 
-async def sweep(billing: Billing) -> int:
-    """Do what is due of all tenants; answers how much. A kind that fails keeps no other waiting."""
+async def sweep(billing: Billing, *, asks_others: bool | None = None) -> int:
+    """Do what is due of all tenants, or only the work that does or does not ask others; answers
+    how much. A kind that fails keeps no other waiting."""
     done = 0
     for work in WORK:
+        if asks_others is not None and work.asks_others != asks_others:
+            continue
         try:
             done += await work.run_due(billing, None)
         except Exception:
@@ -41,10 +45,19 @@ async def sweep(billing: Billing) -> int:
 
 
 async def keep_sweeping(billing: Billing) -> NoReturn:
-    """Sweep every few seconds, until cancelled."""
-    while True:
-        await sweep(billing)
-        await anyio.sleep(SWEEP_SECONDS)
+    """Sweep every few seconds, until cancelled; what asks others, beside it and more often."""
+
+    async def keep_asking() -> None:
+        while True:
+            await sweep(billing, asks_others=True)
+            await anyio.sleep(ASK_SECONDS)
+
+    async with anyio.create_task_group() as beside:
+        beside.start_soon(keep_asking)
+        while True:
+            await sweep(billing, asks_others=False)
+            await anyio.sleep(SWEEP_SECONDS)
+    raise AssertionError("both go on for ever")
 
 
 async def _expire_holds(billing: Billing, tenant_id: int | None) -> int:
@@ -83,5 +96,6 @@ WORK = (
     DueWork("subscriptions", due.next_subscription, renew_due),
     DueWork("expiring_credit", due.next_telling, tell_of_expiring_credit),
     DueWork("alerts", no_moment, check_alerts),
+    DueWork("auto_top_ups", auto_top_ups.next_due, charge_due, asks_others=True),
 )
 """In the order in which what is due at one moment is done."""

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import logging
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Annotated, Any
 
 import anyio
-from pydantic import Field
+from pydantic import Field, StrictBool
+from sqlmodel import Session
 
 from credyt_mcp.domain.assets import convert, currency, minor_amount, plain, rate_at
 from credyt_mcp.domain.book import CustomerRef
@@ -26,7 +28,7 @@ from credyt_mcp.errors import (
     UnknownReference,
 )
 from credyt_mcp.ids import new_id
-from credyt_mcp.payments.provider import CheckoutRequest
+from credyt_mcp.payments.provider import CheckoutRequest, PaymentStatus
 from credyt_mcp.storage import assets, customers, top_ups
 from credyt_mcp.storage.payment_tables import TopUpRow
 from credyt_mcp.storage.tables import CustomerRow
@@ -72,6 +74,9 @@ class StartTopUp(Command):
     return_url: str | None = Field(default=None, max_length=2000)
     failure_url: str | None = Field(default=None, max_length=2000)
     metadata: dict[str, str] | None = None
+    save_card: Annotated[
+        StrictBool, Field(description="keep the card, if the customer agreed, for later charges")
+    ] = False
 
 
 class StartTopUpFields(StartTopUp):
@@ -164,7 +169,7 @@ def start_top_up(billing: Billing, command: StartTopUp) -> TopUpStarted:
 
 def start_checked(billing: Billing, asked: StartTopUp) -> TopUpStarted:
     """`start_top_up` for URLs that are known to be good, such as those of our own pages."""
-    row = _written_row(billing, asked)
+    row, customer_key = _written_row(billing, asked)
     request = CheckoutRequest(
         key=row.public_id,
         tenant_id=billing.tenant.id,
@@ -175,6 +180,8 @@ def start_checked(billing: Billing, asked: StartTopUp) -> TopUpStarted:
         failure_url=asked.failure_url or "",
         created_at=row.created_at,
         expires_at=row.expires_at,
+        save_card=asked.save_card,
+        customer_key=customer_key if asked.save_card else None,
     )
     checkout = billing.payments.create_checkout(request)
     with billing.database.write() as session:
@@ -257,13 +264,25 @@ async def settle(billing: Billing, row: TopUpRow, customer: CustomerRow) -> str:
     paid = _known_currency(row.currency, "currency")
     if (payment.amount_minor, payment.currency) != (minor_amount(row.amount, paid), paid.code):
         raise LedgerBroken(f"top-up {row.public_id} was paid in another amount than asked")
+    return await book_status(billing, row, customer, payment.status, payment.card)
+
+
+async def book_status(
+    billing: Billing,
+    row: TopUpRow,
+    customer: CustomerRow,
+    said: PaymentStatus,
+    card: str | None = None,
+) -> str:
+    """Bring a top-up to the status that its provider said, and answer what it has then."""
     destination, units = await anyio.to_thread.run_sync(_credited, billing, row)
     command = SettleTopUp(
         ref=CustomerRef(row.tenant_id, customer.public_id),
         public_id=row.public_id,
-        status=payment.status,
+        status=said,
         destination=destination,
         credited=units,
+        card=card,
     )
     status: str = await billing.lane.submit(command)
     return status
@@ -277,7 +296,8 @@ def _found(billing: Billing, top_up_id: str) -> tuple[TopUpRow, CustomerRow]:
     return found
 
 
-def _written_row(billing: Billing, command: StartTopUp) -> TopUpRow:
+def _written_row(billing: Billing, command: StartTopUp) -> tuple[TopUpRow, str]:
+    """The top-up, and its customer's id."""
     check_can_take_payments(billing, "currency")
     paid = _known_currency(command.currency, "currency")
     units = to_units(command.amount, paid)
@@ -300,9 +320,7 @@ def _written_row(billing: Billing, command: StartTopUp) -> TopUpRow:
         if destination == paid:
             rate = None
         elif rate is None:
-            custom = assets.get(session, billing.tenant.id, destination.code)
-            schedule = assets.rates(session, custom, paid.code) if custom is not None else []
-            rate = rate_at(schedule, now)
+            rate = rate_in_force(session, billing.tenant.id, destination, paid, now)
             if rate is None:
                 raise InvalidRequest(
                     "destination.asset",
@@ -319,7 +337,11 @@ def _written_row(billing: Billing, command: StartTopUp) -> TopUpRow:
             account_name=target.account_name,
             asset=destination.code,
             exchange_rate=rate,
-            details={"description": command.description, "metadata": command.metadata},
+            details={
+                "description": command.description,
+                "metadata": command.metadata,
+                **({"save_card": True} if command.save_card else {}),
+            },
             provider=billing.payments.name,
             credit_expires_at=expires_at,
             created_at=now,
@@ -329,7 +351,15 @@ def _written_row(billing: Billing, command: StartTopUp) -> TopUpRow:
         # Refuse now what could not be credited later.
         _converted(row, destination)
         session.add(row)
-    return row
+        return row, customer.public_id
+
+
+def rate_in_force(
+    session: Session, tenant_id: int, bought: Asset, paid: Asset, now: datetime
+) -> Decimal | None:
+    """What one unit of a custom asset costs in that currency now, if it is sold for it."""
+    custom = assets.get(session, tenant_id, bought.code)
+    return None if custom is None else rate_at(assets.rates(session, custom, paid.code), now)
 
 
 def _credited(billing: Billing, row: TopUpRow) -> tuple[Asset, int]:

@@ -72,7 +72,8 @@ async def test_every_example_can_be_sent_in_order(
     for operation, body in story.steps():
         answer = await rest.request(operation.method, story.address(operation), json=body)
         assert answer.status_code == operation.success, f"{operation.name}: {answer.text}"
-        story.learn(operation, answer)
+        if page := story.learn(operation, answer):
+            await rest.post(f"/{page}", data={"card_number": "4242424242424242"})
     for operation in story.operations.values():
         if operation.method == "get":
             answer = await rest.get(story.address(operation))
@@ -85,7 +86,8 @@ async def test_every_list_comes_in_pages_and_refuses_bad_ones(
     story = Story(document)
     for operation, body in story.steps():
         answer = await rest.request(operation.method, story.address(operation), json=body)
-        story.learn(operation, answer)
+        if page := story.learn(operation, answer):
+            await rest.post(f"/{page}", data={"card_number": "4242424242424242"})
     lists = [
         operation
         for operation in story.operations.values()

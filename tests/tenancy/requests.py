@@ -39,6 +39,7 @@ SPAN = {
 }
 USAGE = [{"id": "event-1", "event_type": "image"}]
 VERSION = {"prices": [unit_price(2)], "publish": True}
+AUTO_TOP_UP = {"threshold": 0, "amount": 5, "consent": {"text": "Top me up."}}
 TOP_UP = {"customer_id": "{customer_id}", "amount": 5, "currency": "USD", **RETURN}
 
 BODIES: dict[str, Any] = {
@@ -71,6 +72,8 @@ BODIES: dict[str, Any] = {
     "POST /customers/{customer_id}/wallet/adjustments": CREDIT,
     "POST /customers/{customer_id}/wallet/charges": CREDIT,
     "PATCH /customers/{customer_id}/wallet/{account_id}": {"overdraft_limit": 3},
+    "PUT /customers/{customer_id}/wallet/{account_id}/auto-top-up": AUTO_TOP_UP,
+    "POST /customers/{customer_id}/payment-methods": RETURN,
     "POST /events": {"customer_id": "{customer_id}", "events": [EVENT]},
     "POST /costs/reprice": {},
     "POST /alerts": {"metric": "cost", "threshold": 10},

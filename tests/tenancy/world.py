@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 
-from tests.tenancy.requests import RETURN, Asked
+from tests.tenancy.requests import AUTO_TOP_UP, RETURN, Asked
 
 _OUR_IDS = re.compile(r"\b(?!acc_)[a-z]+_[0-9a-hjkmnp-tv-z]{26,}\b")
 
@@ -79,6 +79,7 @@ async def fill(world: World) -> World:
         "event_id": ["event-1"],
         "authorization_id": ["hold-1"],
         "top_up_id": [],
+        "payment_method_id": [],
         "vendor_id": [vendor["id"], "model-co"],
         "key_id": [],
         "webhook_id": [hook["id"]],
@@ -97,14 +98,27 @@ async def fill(world: World) -> World:
         **(_calls(mark) | await _replays(world)),
     }
     if world.name != "live":  # no real payments here
-        top_up = {"customer_id": "jane", "amount": 5, "currency": "USD", "description": mark}
-        world.values["top_up_id"] = [(await world.make("/top-ups", {**top_up, **RETURN}))["id"]]
+        await _payments(world)
     if world.name in ("platform", "live"):
         connected = await world.make("/accounts", {"name": f"Acme {mark}", "external_id": "acme"})
         key = await world.make("/keys", {"name": f"Key {mark}"})
         world.values["connected_account_id"] = [connected["id"], "acme"]
         world.values["key_id"] = [key["id"]]
     return world
+
+
+async def _payments(world: World) -> None:
+    """A top-up, and a saved card that a rule of jane's account charges when need be: never."""
+    top_up = {"customer_id": "jane", "amount": 5, "currency": "USD", "description": world.marker}
+    world.values["top_up_id"] = [(await world.make("/top-ups", {**top_up, **RETURN}))["id"]]
+    cards = "/customers/jane/payment-methods"
+    page = httpx.URL((await world.make(cards, RETURN))["redirect_url"]).path
+    saved = await world.client.post(page, data={"card_number": "4242424242424242"})
+    assert saved.status_code == 303, saved.text
+    rule = "/customers/jane/wallet/default:USD/auto-top-up"
+    # It tells whose key set it, which may be a platform's.
+    assert (await world.ask(Asked("", "PUT", rule, AUTO_TOP_UP))).is_success
+    world.values["payment_method_id"] = [(await world.make(cards, {}, "GET"))["items"][0]["id"]]
 
 
 def _calls(mark: str) -> dict[str, list[str]]:

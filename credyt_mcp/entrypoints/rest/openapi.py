@@ -40,6 +40,7 @@ TAGS = {
     "events": "Usage, billed the moment it is recorded, each id once.",
     "authorizations": "Money held before usage runs, then captured by it or released.",
     "top-ups": "Payments of customers that become credit.",
+    "payment-methods": "Cards that customers have saved with the payment provider.",
     "billing-portal": "Links that sign a customer in to their own billing page.",
     "vendors": "Whom you pay for what your product uses.",
     "costs": "What model calls cost you: prices of your own, and calls that have none yet.",
