@@ -11,6 +11,7 @@ from credyt_mcp.entrypoints.rest.examples import BODIES, PATH_VALUES
 
 CARD = {"card_number": "4242 4242 4242 4242"}
 LEARNED = {
+    "create_alert": "alert_id",
     "create_api_key": "key_id",
     "create_connected_account": "connected_account_id",
     "create_subscription": "subscription_id",

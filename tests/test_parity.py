@@ -48,6 +48,11 @@ NOT_OVER_REST = {
 CARDS = "a customer's cards and consent are the customer's: the portal, or the app's own page"
 NO_SECRETS = "a key would be written into a conversation: left to people"
 NOT_OVER_MCP = {
+    "get_margin_decisions": "get_profitability adds them with decisions",
+    "create_alert": LEAN_LIST,
+    "list_alerts": LEAN_LIST,
+    "update_alert": LEAN_LIST,
+    "delete_alert": LEAN_LIST,
     "set_auto_top_up": CARDS,
     "get_auto_top_up": CARDS,
     "stop_auto_top_up": CARDS,

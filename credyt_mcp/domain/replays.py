@@ -13,9 +13,10 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from credyt_mcp.domain.book import Book, Customer, Event, RateCard, SubscribedVersion
-from credyt_mcp.domain.earnings import Earned, face_value, vendor_costs, worth
+from credyt_mcp.domain.earnings import face_value, worth
 from credyt_mcp.domain.grants import Basis, Grant
 from credyt_mcp.domain.ledger import Account
+from credyt_mcp.domain.margins import Earned, vendor_costs
 from credyt_mcp.domain.metering import Metered, meter
 from credyt_mcp.domain.money import Asset
 from credyt_mcp.domain.pricing import NO_COUNTS, Counts, Unpriced

@@ -15,9 +15,10 @@ from typing import Any, Literal, NamedTuple
 
 from credyt_mcp import ids
 from credyt_mcp.domain.book import Book, Customer
-from credyt_mcp.domain.earnings import Earned, earn, revalued
+from credyt_mcp.domain.earnings import earn, revalued
 from credyt_mcp.domain.grants import DEFAULT_PRIORITY, Basis, Grant, shares
 from credyt_mcp.domain.ledger import Account, Entry, Transaction, move
+from credyt_mcp.domain.margins import Earned
 from credyt_mcp.domain.money import Asset
 from credyt_mcp.domain.transfers import TopUp, funding
 

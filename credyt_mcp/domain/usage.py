@@ -15,18 +15,17 @@ from credyt_mcp.clock import from_micros
 from credyt_mcp.domain.book import Authorization, Book, Customer, CustomerRef, Event
 from credyt_mcp.domain.compiled_prices import UsagePrice
 from credyt_mcp.domain.earnings import (
-    Earned,
     book_usage,
     face_value,
     next_basis,
     split_earned,
-    total,
     unless_face_value,
     worth,
 )
 from credyt_mcp.domain.grants import DEFAULT_PRIORITY, Grant
 from credyt_mcp.domain.holds import begin_capture, end_capture, must_cover
 from credyt_mcp.domain.ledger import Account, move
+from credyt_mcp.domain.margins import Earned
 from credyt_mcp.domain.metering import Metered, meter
 from credyt_mcp.domain.pricing import NO_COUNTS, Counts, FeeOption, Unpriced, quote
 from credyt_mcp.errors import IdReused, InvalidRequest, OutsideWindow, UnknownReference
@@ -170,7 +169,7 @@ class RecordUsage:
         book.record(row)
         if not priced.fees:
             _tell_of_no_fee(book, customer, event, priced.warnings)
-        book_usage(book, row, total([fee.revenue for fee in fees]), priced.warnings)
+        book_usage(book, row, [(fee.price, fee.revenue) for fee in fees], priced.warnings)
         if captured is not None:
             end_capture(book, captured, priced.owed, final=final)
         return EventOutcome(row, False, priced.warnings, captured)

@@ -136,6 +136,14 @@ TOPICS = {
         "`event_id` is the first one's.",
         (*_CUSTOMER, "event_id", "event_type", "reason", "occurred_at"),
     ),
+    "alert.triggered": Topic(
+        "A figure crossed the threshold of one of your alerts; once until it has been back, or the "
+        "window is over.",
+        (
+            *("customer_id?", "alert_id", "name?", "metric", "scope", "product?", "model?"),
+            *("threshold", "value", "currency", "window", "window_from", "occurred_at"),
+        ),
+    ),
     "webhook.disabled": Topic(
         "A webhook destination was disabled after failing for a long time.",
         ("webhook_id", "url", "reason", "occurred_at"),

@@ -21,9 +21,10 @@ from credyt_mcp import exact_json
 from credyt_mcp.clock import from_micros, to_micros
 from credyt_mcp.domain.assets import Rate
 from credyt_mcp.domain.book import Customer, RateCard, SubscribedVersion
-from credyt_mcp.domain.earnings import EARNING, Earned, face_value, rate_in_force, total
+from credyt_mcp.domain.earnings import EARNING, face_value, rate_in_force, total
 from credyt_mcp.domain.grants import Basis, Grant
 from credyt_mcp.domain.ledger import Account
+from credyt_mcp.domain.margins import Earned
 from credyt_mcp.domain.money import Asset
 from credyt_mcp.domain.replays import Movement, RecordedEvent, Stretch
 from credyt_mcp.ids import client_id_of

@@ -26,7 +26,9 @@ _COUNTED = (
     "ledger_accounts",
     "authorizations",
     "reversals",
-    "rollups",
+    "margins",
+    "customer_margins",
+    "use_margins",
 )
 _COUNT = "SELECT COUNT(*) FROM {table} a {where}"
 

@@ -15,7 +15,7 @@ from pydantic import TypeAdapter
 from credyt_mcp.domain.assets import currency, is_currency
 from credyt_mcp.domain.bill_shock import rounded_up
 from credyt_mcp.domain.costs import margin
-from credyt_mcp.domain.earnings import Earned
+from credyt_mcp.domain.margins import Earned
 from credyt_mcp.domain.money import EXACT, from_units
 from credyt_mcp.domain.replays import Outcome
 from credyt_mcp.use_cases.product_fields import ShownPrices

@@ -24,10 +24,9 @@ RiseInPercent = Annotated[
 
 
 class ReplayPricing(Command):
-    """What recorded usage would have come to under other prices, billed as it was: revenue,
-    margin, whose bill rises most, who runs dry, and a price for a target margin. Nothing is billed.
-    Prices are a version of a product, or `prices`, or `define` (define_price arguments put into
-    that version)."""
+    """What recorded usage would have come to under other prices: revenue, margin, whose bill
+    rises most, who runs dry, and a price for a target margin. Nothing is billed. Prices are a
+    version of a product, or `prices`, or that version with `define` (define_price arguments)."""
 
     product_id: Annotated[
         str | None, Field(description="id or code; without one, prices are all there are")
@@ -50,10 +49,7 @@ class ReplayPricing(Command):
     ] = None
     everyone: Annotated[
         bool | None,
-        Field(
-            description="whether those not subscribed to the product count as if they were; "
-            "default: only if nobody ever was"
-        ),
+        Field(description="those not subscribed too; default: only if nobody ever was"),
     ] = None
     max_rise: Annotated[Percent, Field(description="of a bill, in percent")] = Decimal(20)
     target_margin: Annotated[Margin | None, Field(description="in percent: suggest a price")] = None

@@ -8,8 +8,8 @@ from decimal import Decimal
 
 from credyt_mcp.clock import from_micros
 from credyt_mcp.domain.bill_shock import FIRST_BILL, Largest, Rise, Shock, largest_rise, order, rise
-from credyt_mcp.domain.earnings import Earned
 from credyt_mcp.domain.grants import Basis
+from credyt_mcp.domain.margins import Earned
 from credyt_mcp.domain.money import from_units
 from credyt_mcp.domain.replays import (
     Movement,

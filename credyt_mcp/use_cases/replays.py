@@ -12,7 +12,7 @@ from sqlmodel import Session
 from credyt_mcp import exact_json
 from credyt_mcp.clock import to_micros
 from credyt_mcp.domain.bill_shock import DECIMALS, Rise, order, share
-from credyt_mcp.domain.earnings import Earned
+from credyt_mcp.domain.margins import Earned
 from credyt_mcp.domain.replays import Outcome, Stretch
 from credyt_mcp.errors import InvalidRequest, NotFound, TooMany
 from credyt_mcp.storage import replays

@@ -15,6 +15,7 @@ from sqlmodel import Session
 from credyt_mcp.domain.authorizations import BringUpToDate
 from credyt_mcp.domain.book import CustomerRef
 from credyt_mcp.storage import auto_top_ups, due
+from credyt_mcp.use_cases.alerts import check_alerts, no_moment
 from credyt_mcp.use_cases.automatic_charges import charge_due
 from credyt_mcp.use_cases.context import Billing
 from credyt_mcp.use_cases.due_work import DueWork
@@ -94,6 +95,7 @@ WORK = (
     DueWork("credit", due.next_credit, _book_credit),
     DueWork("subscriptions", due.next_subscription, renew_due),
     DueWork("expiring_credit", due.next_telling, tell_of_expiring_credit),
+    DueWork("alerts", no_moment, check_alerts),
     DueWork("auto_top_ups", auto_top_ups.next_due, charge_due, asks_others=True),
 )
 """In the order in which what is due at one moment is done."""

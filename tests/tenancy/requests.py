@@ -76,6 +76,8 @@ BODIES: dict[str, Any] = {
     "POST /customers/{customer_id}/payment-methods": RETURN,
     "POST /events": {"customer_id": "{customer_id}", "events": [EVENT]},
     "POST /costs/reprice": {},
+    "POST /alerts": {"metric": "cost", "threshold": 10},
+    "PATCH /alerts/{alert_id}": {"threshold": 20},
     "PUT /llm-prices/{provider}/{model}": {"input": 2},
     "POST /keys": {"name": "another"},
     "POST /products": {"name": "Another", "code": "{code}", **VERSION},
@@ -116,6 +118,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "generate_topup_flow": {"customer_id": "{customer_id}", "amount": 5},
     "get_customer": {"customer_id": "{customer_id}"},
     "get_event": {"event_id": "{event_id}"},
+    "get_profitability": {"group_by": "customer", "customer_id": "{customer_id}"},
     "get_product": {"product_id": "{product_id}"},
     "get_top_up": {"top_up_id": "{top_up_id}"},
     "get_wallet": {"customer_id": "{customer_id}"},
@@ -145,6 +148,7 @@ SAME_FOR_ALL = {
     *("limit", "offset", "status", "purpose", "exclude_expired", "has_fees", "event_types"),
     *("since", "priced_at", "enabled", "connect", "next", "prev", "time_gte", "time_lte"),
     *("effective_from", "effective_to", "expired_from", "expired_to", "period_from", "period_to"),
+    *("group_by", "sort", "cursor", "decisions", "top_percent", "margin_below", "format"),
 }
 """Query parameters that name nothing of anybody's."""
 

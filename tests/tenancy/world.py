@@ -138,6 +138,7 @@ def _calls(mark: str) -> dict[str, list[str]]:
         "user_id": [f"user {mark}"],
         "provider": ["model-co"],
         "model": ["own-model"],
+        "currency": ["USD", "credits"],
         "valid_from": ["2026-01-01T00:00:00Z"],
     }
 
@@ -186,5 +187,8 @@ async def _wallet(world: World) -> None:
     await world.make("/events", {"customer_id": "jane", "events": [event]})
     own = {"input": 2, "valid_from": "2026-01-01T00:00:00Z"}
     await world.make("/llm-prices/model-co/own-model", own, "PUT")
+    watched = {"metric": "cost", "scope": "customer", "customer_id": "jane", "threshold": 9}
+    alert = await world.make("/alerts", {**watched, "name": mark})
+    world.values["alert_id"] = [alert["id"]]
     hold = {"id": "hold-1", "customer_id": "jane", "amount": 2, "subject": mark}
     await world.make("/authorizations", hold)

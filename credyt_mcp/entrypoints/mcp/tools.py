@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from credyt_mcp.entrypoints.mcp import (
+    analytics,
     assets,
     authorizations,
     clocks,
@@ -27,6 +28,7 @@ TOOLS = (
     *wallets.TOOLS,
     *assets.TOOLS,
     *vendors.TOOLS,
+    *analytics.TOOLS,
     *replays.TOOLS,
     *ledger.TOOLS,
     *clocks.TOOLS,

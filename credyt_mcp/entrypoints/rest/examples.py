@@ -63,6 +63,7 @@ PATH_MEANINGS = {
     "key_id": "API key's id, which is not the key",
     "replay_id": "replay's id",
     "webhook_id": "destination's id",
+    "alert_id": "alert's id",
     "webhook_event_id": "id of the event that was sent",
     "provider": "whose model it is, such as `openai`",
     "model": "the model as the provider names it",
@@ -108,6 +109,8 @@ BODIES: dict[str, dict[str, Any]] = {
     "add_asset_rate": {"source": "USD", "rate": 0.04},
     "quote_asset": {"source": "USD", "amount": 10},
     "create_vendor": {"name": "OpenAI", "external_id": "openai"},
+    "create_alert": {"metric": "margin", "scope": "each_customer", "threshold": 10},
+    "update_alert": {"threshold": 5},
     "set_llm_price": {"input": 1.25, "output": 10, "cache_read": 0.125},
     "create_product": {
         "name": "Image Generation",

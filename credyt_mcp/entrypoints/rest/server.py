@@ -8,6 +8,8 @@ from starlette.exceptions import HTTPException
 
 from credyt_mcp.entrypoints.rest import (
     accounts,
+    alerts,
+    analytics,
     assets,
     authorizations,
     billing_portal,
@@ -52,6 +54,8 @@ ROUTERS = (
     billing_portal.router,
     llm_costs.router,
     otlp.router,
+    analytics.router,
+    alerts.router,
     replays.router,
     notices.router,
     webhooks.router,
