@@ -56,6 +56,9 @@ class Commands:
             body = event(self._new_id())
             at = now - DAY * random.randrange(self._days)  # noqa: S311 - not a secret
             one = UsageEvent(body["id"], body["event_type"], at, data=body["data"])
+            if self._days > 1:
+                user, task = (str(random.randrange(most)) for most in (3, 10**6))  # noqa: S311
+                one = replace(one, user_id=f"user {user}", subject=f"task {task}")
             if self._days > 1 and random.random() < SHARE_COSTED:  # noqa: S311 - not a secret
                 one = replace(one, costs=[{**self._cost, "id": one.id, "amount": 1}])
             events.append(one)

@@ -27,6 +27,13 @@ READS = {
     "a customer's stats": "/customers/{customer}/stats",
     "all customers' stats of four weeks": "/customers/stats?period_from={first}",
     "a vendor's stats": "/vendors/{vendor}/stats",
+    "margins by model of four weeks": "/analytics/profitability?group_by=model&from={first}",
+    "margins by customer this month, by cost": "/analytics/profitability?from={month}",
+    "margins by customer of four weeks": "/analytics/profitability?from={first}",
+    "decisions of this month": "/analytics/decisions?from={month}",
+    "a customer's end users of four weeks": (
+        "/analytics/profitability?group_by=user_id&customer_id={customer}&from={first}"
+    ),
 }
 
 
@@ -156,8 +163,9 @@ def grow(bench: Bench, files: Sqlite) -> None:
 
 
 def _path(template: str) -> str:
-    first = datetime.now(UTC).date() - timedelta(days=DAYS)
-    return template.format(customer=customer_name(1), vendor=COSTED, first=first)
+    today = datetime.now(UTC).date()
+    days = {"first": today - timedelta(days=DAYS), "month": today.replace(day=1)}
+    return template.format(customer=customer_name(1), vendor=COSTED, **days)
 
 
 def _by_table(files: Sqlite, events: int) -> dict[str, int]:

@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from credyt_mcp import exact_json, integrate, stripe_commands
+from credyt_mcp import exact_json, integrate, price_changes, replay, stripe_commands
 from credyt_mcp.app import open_database, running
 from credyt_mcp.clock import SystemClock
 from credyt_mcp.entrypoints.http import http_app
@@ -50,6 +50,8 @@ app.add_typer(db, name="db")
 app.add_typer(integrate.app, name="integrate")
 app.add_typer(stripe_commands.app, name="stripe")
 app.add_typer(stripe_commands.secrets, name="secrets")
+app.command("replay")(replay.replay)
+app.command("price-changes")(price_changes.price_changes)
 
 Live = Annotated[bool, typer.Option("--live", help="Work on live data instead of test data.")]
 AutoUpgrade = Annotated[
@@ -149,7 +151,7 @@ def demo() -> None:
 @keys.command("create")
 def create_key(
     name: Annotated[str, typer.Option(help="What the key is for.")] = "default",
-    environment: Annotated[str, typer.Option(help="test or live.")] = "test",
+    environment: Annotated[Environment, typer.Option(help="test or live.")] = "test",
     scopes: Annotated[
         str, typer.Option(help="What it may do: some of read, write, money and admin.")
     ] = ",".join(IN_ORDER),
@@ -157,8 +159,6 @@ def create_key(
     auto_upgrade: AutoUpgrade = False,
 ) -> None:
     """Make an API key. It is shown once."""
-    if environment not in ("test", "live"):
-        raise typer.BadParameter("must be test or live", param_hint="--environment")
     words = {word.strip() for word in scopes.split(",")}
     if not words <= ALL_SCOPES:
         raise typer.BadParameter(f"must be of {', '.join(IN_ORDER)}", param_hint="--scopes")
@@ -167,7 +167,7 @@ def create_key(
             database,
             SystemClock(),
             name,
-            environment,  # type: ignore[arg-type]
+            environment,
             ALL_SCOPES & words,
         )
     if as_json:

@@ -5,7 +5,8 @@ The catalogue is only asked when neither the command nor an earlier integration 
 
 from __future__ import annotations
 
-from contextlib import AsyncExitStack
+from collections.abc import Iterator
+from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,10 +19,13 @@ from rich.table import Table
 from credyt_mcp import exact_json
 from credyt_mcp.app import running
 from credyt_mcp.settings import load_settings
-from credyt_mcp.use_cases import integration_files, integrations
+from credyt_mcp.trial.probes import Asking, Tried, try_out
+from credyt_mcp.trial.stage import Stage, house, joined
+from credyt_mcp.use_cases import integration_checks, integration_files, integrations
 
 app = typer.Typer(help="Billing code in your own app.", no_args_is_help=True)
 stdout, stderr = Console(), Console(stderr=True)
+PLAIN: dict[str, Any] = {"highlight": False, "soft_wrap": True}
 
 Folder = Annotated[Path, typer.Argument(help="The app's folder.")]
 Events = Annotated[
@@ -100,6 +104,100 @@ def status(folder: Folder) -> None:
     stdout.print(table)
 
 
+@app.command("verify")
+def verify(
+    folder: Folder,
+    run: Annotated[
+        str | None, typer.Option("--run", help="Start the app so, and try it; {port} is its port.")
+    ] = None,
+    url: Annotated[
+        str | None, typer.Option("--url", help="Try the app that runs there, by its .env's server.")
+    ] = None,
+    route: Annotated[
+        str | None, typer.Option(help='What is paid, such as "POST /images", if not recognised.')
+    ] = None,
+    header: Annotated[
+        list[str] | None, typer.Option(help='Who asks, such as "x-user: {user}".')
+    ] = None,
+    before: Annotated[
+        list[str] | None, typer.Option(help='How a user signs in: "POST /login name={user}".')
+    ] = None,
+    body: Annotated[str | None, typer.Option(help="The request's JSON, or form fields.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Look for what costs money, in code and in the running app; exit code 1 if there is any."""
+    snapshot = integration_files.read_app(folder)
+    found = integration_checks.verified(snapshot, integration_files.read_beside(folder))
+    tried = Tried()
+    if run is not None or url is not None:
+        routes = integration_checks.billable_routes(snapshot)
+        where = next((one for one in routes if one.path), next(iter(routes), None))
+        known = f"{where.method} {where.path}" if where else ""
+        asking = _asking(route or known, header, before, body)
+        with _stage(folder, run, url) as stage:
+            tried = try_out(stage, asking)
+        found += [
+            integration_checks.seen_alive(one.rule, one.said, snapshot, where)
+            for one in tried.wrong
+        ]
+    _tell(found, tried, as_json)
+    if found:
+        raise typer.Exit(1)
+
+
+def _asking(
+    route: str, headers: list[str] | None, before: list[str] | None, body: str | None
+) -> Asking:
+    method, _, path = route.partition(" ")
+    if not path.startswith("/"):
+        raise typer.BadParameter('say what is paid, such as "POST /images"', param_hint="--route")
+    pairs = (one.partition(":") for one in headers or [])
+    steps = (one.split(" ", 2) for one in before or [])
+    return Asking(
+        method.upper(),
+        path,
+        {name.strip(): value.strip() for name, _, value in pairs},
+        body,
+        tuple((verb, path, rest[0] if rest else None) for verb, path, *rest in steps),
+    )
+
+
+@contextmanager
+def _stage(folder: Path, run: str | None, url: str | None) -> Iterator[Stage]:
+    """A throw-away server for an app that we start; for one that runs, the server it uses."""
+    manifest = integration_files.manifest_of(integration_files.read_app(folder))
+    if run is not None:
+        with house(folder / manifest.root, run, manifest.answers) as stage:
+            yield stage
+        return
+    assert url is not None
+    settings = integration_files.read_settings(folder / manifest.root)
+    with joined(url, settings, str(manifest.answers.get("asset", "USD"))) as stage:
+        yield stage
+
+
+def _tell(found: list[integration_checks.Finding], tried: Tried, as_json: bool) -> None:
+    if as_json:
+        said = {
+            "clean": not found,
+            "findings": [one.model_dump() for one in found],
+            "passed": tried.passed,
+            "not_tried": tried.skipped,
+        }
+        print(exact_json.dumps(said).decode())  # noqa: T201
+        return
+    for one in found:
+        where = f"{one.path}:{one.line}" if one.line else one.path
+        stdout.print(f"[red]{one.rule}[/red] [bold]{escape(where)}[/bold]", **PLAIN)
+        stdout.print(escape(f"  {one.said}\n  costs  {one.cost}\n  fix    {one.fix}"), **PLAIN)
+    for what in tried.passed:
+        stdout.print(f"[green]✓[/green] {what}", **PLAIN)
+    for what in tried.skipped:
+        stdout.print(f"[yellow]not tried[/yellow] {escape(what)}", **PLAIN)
+    if not found:
+        stdout.print("[green]✓[/green] Nothing found.", **PLAIN)
+
+
 def _given(
     events: list[str] | None,
     products: list[str] | None,
@@ -127,20 +225,19 @@ async def _sold() -> dict[str, Any]:
 
 
 def _show(made: integration_files.Plan) -> None:
-    plain: dict[str, Any] = {"highlight": False, "soft_wrap": True}
     where = f" in {made.root}" if made.root else ""
-    stdout.print(f"[bold]{made.stack}[/bold]{where} ({made.confidence})  {made.id}", **plain)
+    stdout.print(f"[bold]{made.stack}[/bold]{where} ({made.confidence})  {made.id}", **PLAIN)
     for said in (*made.evidence, *(f"could be {one}" for one in made.candidates)):
-        stdout.print(f"  {escape(said)}", **plain)
+        stdout.print(f"  {escape(said)}", **PLAIN)
     for operation in made.operations:
         stdout.print(
-            f"{operation.kind:7} [bold]{escape(operation.path)}[/bold]  {operation.reason}", **plain
+            f"{operation.kind:7} [bold]{escape(operation.path)}[/bold]  {operation.reason}", **PLAIN
         )
         if not operation.changes:
-            stdout.print(escape(operation.content), style="cyan", **plain)
+            stdout.print(escape(operation.content), style="cyan", **PLAIN)
     if made.empty and made.stack != "unknown":
-        stdout.print("Nothing to write: it is up to date.", **plain)
+        stdout.print("Nothing to write: it is up to date.", **PLAIN)
     for said in made.by_hand:
-        stdout.print(f"set     {escape(said)}", **plain)
+        stdout.print(f"set     {escape(said)}", **PLAIN)
     for said in made.checks:
-        stdout.print(f"check   {escape(said)}", **plain)
+        stdout.print(f"check   {escape(said)}", **PLAIN)

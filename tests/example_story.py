@@ -5,15 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 from credyt_mcp.entrypoints.rest.examples import BODIES, PATH_VALUES
 
+CARD = {"card_number": "4242 4242 4242 4242"}
 LEARNED = {
+    "create_alert": "alert_id",
     "create_api_key": "key_id",
     "create_connected_account": "connected_account_id",
     "create_subscription": "subscription_id",
     "create_webhook": "webhook_id",
     "connect_payment_account": "payment_account_id",
+    "replay_pricing": "replay_id",
     "send_test": "webhook_event_id",
     "start_top_up": "top_up_id",
 }
@@ -54,6 +58,11 @@ class Story:
     def address(self, operation: Operation) -> str:
         return re.sub(r"{(\w+)}", lambda part: str(self.known[part[1]]), operation.path)
 
-    def learn(self, operation: Operation, answer: Any) -> None:
+    def learn(self, operation: Operation, answer: Any) -> str | None:
+        """What later steps need; answers the page that the customer sends before the story goes
+        on: one to pay, or to save a card."""
         if operation.name in LEARNED:
             self.known[LEARNED[operation.name]] = answer.json()["id"]
+        if operation.name not in ("start_top_up", "add_payment_method"):
+            return None
+        return urlsplit(answer.json()["redirect_url"]).path

@@ -20,9 +20,12 @@ WEBHOOKS = "set up once, by a person; no flow of the skills does it"
 PROFITABILITY = (
     "get_event shows what an event earned; sums are for reports, which read them by REST"
 )
+REPLAYS = "replay_pricing answers whole; what was kept is for reports"
 PROVIDERS_ONLY = "a payment provider's delivery, which its signature admits and no API key"
+CODING_TOOLS = "for coding tools, which speak MCP; the command line reads a folder itself"
 NOT_OVER_REST = {
-    "plan_integration": "for coding tools, which speak MCP; the command line reads a folder itself",
+    "plan_integration": CODING_TOOLS,
+    "verify_integration": CODING_TOOLS,
     "receive_provider_event": PROVIDERS_ONLY,
     "record_event": "POST /events is the wire's call; this is submit_events for one event",
     "define_price": "the plain way for a model to say what create_product_version says",
@@ -32,14 +35,43 @@ NOT_OVER_REST = {
     "enter_portal": PAGE_ONLY,
     "view_portal": PAGE_ONLY,
     "top_up_in_portal": PAGE_ONLY,
+    "set_auto_top_up_in_portal": PAGE_ONLY,
+    "stop_auto_top_up_in_portal": PAGE_ONLY,
+    "add_card_in_portal": PAGE_ONLY,
+    "choose_card_in_portal": PAGE_ONLY,
+    "remove_card_in_portal": PAGE_ONLY,
+    "view_sandbox": PAGE_ONLY,
+    "refund_in_sandbox": PAGE_ONLY,
+    "dispute_in_sandbox": PAGE_ONLY,
+    "step_in_sandbox": PAGE_ONLY,
 }
+CARDS = "a customer's cards and consent are the customer's: the portal, or the app's own page"
 NO_SECRETS = "a key would be written into a conversation: left to people"
 SET_UP = "where the money goes is set up once, by a person"
 NOT_OVER_MCP = {
+    "get_margin_decisions": "get_profitability adds them with decisions",
+    "create_alert": LEAN_LIST,
+    "list_alerts": LEAN_LIST,
+    "update_alert": LEAN_LIST,
+    "delete_alert": LEAN_LIST,
+    "set_auto_top_up": CARDS,
+    "get_auto_top_up": CARDS,
+    "stop_auto_top_up": CARDS,
+    "list_payment_methods": CARDS,
+    "add_payment_method": CARDS,
+    "set_default_payment_method": CARDS,
+    "remove_payment_method": CARDS,
     "list_unpriced_costs": PROFITABILITY,
     "reprice_costs": PROFITABILITY,
+    "record_spans": "what an OpenTelemetry exporter sends; a model calls record_event",
+    "compare_replays": REPLAYS,
+    "delete_replay": REPLAYS,
+    "get_replay": REPLAYS,
+    "list_replayed_customers": REPLAYS,
+    "list_replays": REPLAYS,
     "set_llm_price": LEAN_LIST,
     "list_llm_prices": LEAN_LIST,
+    "list_llm_price_changes": PROFITABILITY,
     "delete_llm_price": LEAN_LIST,
     "receive_provider_event": PROVIDERS_ONLY,
     "create_api_key": NO_SECRETS,
@@ -62,6 +94,17 @@ NOT_OVER_MCP = {
     "enter_portal": PAGE_ONLY,
     "view_portal": PAGE_ONLY,
     "top_up_in_portal": PAGE_ONLY,
+    "set_auto_top_up_in_portal": PAGE_ONLY,
+    "stop_auto_top_up_in_portal": PAGE_ONLY,
+    "add_card_in_portal": PAGE_ONLY,
+    "choose_card_in_portal": PAGE_ONLY,
+    "remove_card_in_portal": PAGE_ONLY,
+    "view_sandbox": PAGE_ONLY,
+    "refund_in_sandbox": PAGE_ONLY,
+    "dispute_in_sandbox": PAGE_ONLY,
+    "step_in_sandbox": PAGE_ONLY,
+    "list_refunds": LEAN_LIST,
+    "list_disputes": LEAN_LIST,
     "create_portal_session": "the app makes it when its customer clicks",
     "get_account": "get_wallet shows every account",
     "get_authorization": "authorize_usage repeated under the same id answers as it stands",

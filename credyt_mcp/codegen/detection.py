@@ -6,13 +6,26 @@ from dataclasses import dataclass
 
 from credyt_mcp.codegen.answers import Answers
 from credyt_mcp.codegen.snapshot import AppSnapshot, inside, joined
-from credyt_mcp.codegen.stacks import express, fastapi, flask, nextjs
+from credyt_mcp.codegen.stacks import (
+    django,
+    express,
+    fastapi,
+    flask,
+    hono,
+    nextjs,
+    supabase,
+    tanstack,
+)
 from credyt_mcp.codegen.stacks.python_app import folder_of
 from credyt_mcp.codegen.stacks.stack import App, Match, Stack
 from credyt_mcp.errors import InvalidRequest
 
 STACKS: dict[str, Stack] = {
-    stack.name: stack for stack in (fastapi.STACK, flask.STACK, express.STACK, nextjs.STACK)
+    stack.name: stack
+    for stack in (
+        *(fastapi.STACK, flask.STACK, django.STACK),
+        *(express.STACK, hono.STACK, nextjs.STACK, supabase.STACK, tanstack.STACK),
+    )
 }
 
 

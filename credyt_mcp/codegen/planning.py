@@ -15,7 +15,7 @@ from credyt_mcp.codegen.detection import STACKS, detect
 from credyt_mcp.codegen.edits import Edit, ending_of, insert, with_ending
 from credyt_mcp.codegen.manifest import Manifest, SharedEdit
 from credyt_mcp.codegen.merging import merge
-from credyt_mcp.codegen.operations import EnvVariable, Operation, Plan, digest
+from credyt_mcp.codegen.operations import EnvVariable, Kind, Operation, Plan, Risk, digest
 from credyt_mcp.codegen.snapshot import AppSnapshot, inside, joined
 from credyt_mcp.codegen.stacks.stack import App, Emission, Match
 
@@ -231,8 +231,9 @@ class _Planner:
             self._write(manifests.PATH, text, reason, before=before)
 
     def _write(self, path: str, text: str, reason: str, before: str | None = None) -> None:
-        kind, risk = ("create", "none") if before is None else ("update", "low")
-        self.operations.append(Operation(path, kind, reason, risk, text, before, text))  # type: ignore[arg-type]
+        kind: Kind = "create" if before is None else "update"
+        risk: Risk = "none" if before is None else "low"
+        self.operations.append(Operation(path, kind, reason, risk, text, before, text))
 
     def _manual(self, path: str, reason: str, content: str) -> None:
         self.operations.append(Operation(path, "manual", reason, "high", content))

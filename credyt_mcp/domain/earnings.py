@@ -7,60 +7,44 @@ price on, and is kept apart under the asset's code. Nothing is converted between
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from credyt_mcp.domain.assets import currency, is_currency
-from credyt_mcp.domain.grants import FREE, Basis, Reason, in_order_of_use, shares
+from credyt_mcp.domain.assets import Rate, is_currency, rate_at
+from credyt_mcp.domain.grants import FREE, Basis, Grant, Reason, in_order_of_use, shares
 from credyt_mcp.domain.ledger import Account, Transaction
-from credyt_mcp.domain.money import FIAT_SCALE, Asset, to_units, within_range
+from credyt_mcp.domain.margins import (
+    DAY,
+    Earned,
+    Fee,
+    Tally,
+    VendorCost,
+    fee_cells,
+    split,
+    usage_cells,
+    vendor_costs,
+)
+from credyt_mcp.domain.money import FIAT_SCALE, Asset, within_range
 from credyt_mcp.ids import client_key
 
 if TYPE_CHECKING:
     from credyt_mcp.domain.book import Book, Event
 
-Earned = dict[str, int]
-"""Ledger units by currency; under the code of a custom asset, usage without a price."""
-
 FindRate = Callable[[int, Asset], Basis | None]
 """What a unit of a tenant's custom asset is sold for now."""
 
-EARNING = ("charge", "subscription_fee")
-"""Kinds of ledger transactions that are revenue, as the fees of events are."""
-
-UNCATEGORIZED = "uncategorized"
-DAY = 86_400_000_000
-"""Microseconds in a day."""
-
-
-class VendorCost(NamedTuple):
-    """One cost of an event; not `counted` when its id had come with an earlier event.
-
-    `unpriced` is 1 for a model call whose price is not known, and -1 for the price it got later.
-    A cost with a `day` of its own belongs there, not on the day of its event.
-    """
-
-    vendor: str
-    category: str
-    currency: str
-    units: int
-    counted: bool
-    unpriced: int = 0
-    model: str = ""
-    day: int | None = None
-
-
-class Tally(NamedTuple):
-    """What one event, charge or fee adds to the rollups of its UTC day (counted since 1970)."""
-
-    tenant_id: int
-    customer_id: int
-    day: int
-    revenue: Earned
-    costs: Sequence[VendorCost] = ()
-    events: int = 0
+EARNING = (
+    "charge",
+    "subscription_fee",
+    "refund",
+    "refund_reversal",
+    "dispute_withdrawal",
+    "dispute_reinstatement",
+)
+"""Kinds of ledger transactions that may be revenue, as the fees of events are."""
 
 
 class Tallies:
@@ -111,6 +95,18 @@ def revenue_basis(asset: Asset, price: Decimal, code: str = "USD") -> Basis:
     return Basis(code, per_unit)
 
 
+def rate_in_force(
+    asset: Asset, by_source: Mapping[str, Iterable[Rate]], moment: datetime
+) -> Basis | None:
+    """What a unit of a custom asset is sold for: in USD if it is sold for USD, else in the first of
+    its currencies by code."""
+    for source in sorted(by_source, key=lambda code: (code != "USD", code)):
+        price = rate_at(by_source[source], moment)
+        if price is not None:
+            return revenue_basis(asset, price, source)
+    return None
+
+
 def paid_basis(asset: Asset, paid: int, source: Asset, credited: int) -> Basis | None:
     """The basis of `credited` units that were bought for `paid` units of `source`. A currency is
     worth its face value whatever paid for it."""
@@ -145,6 +141,26 @@ def worth(account: Account, units: int, find_rate: FindRate) -> Earned | None:
         parts.append((_rate(account, find_rate), overdraft))
     elif units < 0:
         parts.append((next_basis(account, find_rate), units))
+    return _sums(parts, asset)
+
+
+def revalued(
+    account: Account,
+    instead: Sequence[tuple[Grant, int]],
+    overdraft: int,
+    basis: Basis | None,
+    find_rate: FindRate,
+) -> Earned:
+    """How the worth of past usage changes when the credit of `basis` that it used up is taken back:
+    other grants bear their shares `instead`, and the rest is overdraft at the rate in force."""
+    parts = [(grant.basis, share) for grant, share in instead]
+    parts.append((_rate(account, find_rate), overdraft))
+    parts.append((basis, -sum(share for _, share in parts)))
+    return _sums(parts, account.asset)
+
+
+def _sums(parts: Iterable[tuple[Basis | None, int]], asset: Asset) -> Earned:
+    """What shares of credit earn together, each currency rounded once."""
     sums: dict[str, Fraction] = {}
     for basis, share in parts:
         code, each = basis or (asset.code, 1)
@@ -171,17 +187,6 @@ def unless_face_value(asset: str, amount: int, earned: Earned) -> Earned | None:
     return None if earned == face_value(asset, amount, None) else earned
 
 
-def split(total: int, amounts: Sequence[int]) -> list[int]:
-    """`total` divided in proportion to `amounts`, to the unit; the parts add up to it."""
-    whole, parts, given, reached = sum(amounts), [], 0, 0
-    for amount in amounts:
-        reached += amount
-        upto = round(Fraction(total * reached, whole)) if whole else 0
-        parts.append(upto - given)
-        given = upto
-    return parts
-
-
 def split_earned(earned: Earned, amounts: Sequence[int]) -> list[Earned]:
     """What fees of `amounts` out of one account earn each, of what they `earned` together."""
     if len(amounts) == 1:
@@ -194,7 +199,15 @@ def split_earned(earned: Earned, amounts: Sequence[int]) -> list[Earned]:
     return parts
 
 
-def book_usage(book: Book, event: Event, revenue: Earned, warnings: list[str]) -> None:
+def total(parts: Iterable[Earned]) -> Earned:
+    sums: Earned = {}
+    for part in parts:
+        for code, units in part.items():
+            sums[code] = sums.get(code, 0) + units
+    return sums
+
+
+def book_usage(book: Book, event: Event, fees: Sequence[Fee], warnings: list[str]) -> None:
     """Tally an event that was recorded; `warnings` grow by what is wrong with its costs."""
     costs: Sequence[VendorCost] = ()
     if event.costs:
@@ -207,36 +220,10 @@ def book_usage(book: Book, event: Event, revenue: Earned, warnings: list[str]) -
                     f"The model call '{cost['id']}' was kept without a price: "
                     f"{cost['llm']['reason']}. PUT /llm-prices and POST /costs/reprice give it one."
                 )
-    for tally in usage_tallies(
-        event.tenant_id, event.customer_id, event.occurred_at, revenue, costs
-    ):
-        book.tallies.add(tally)
-
-
-def usage_tallies(
-    tenant_id: int,
-    customer_id: int,
-    occurred_at: int,
-    revenue: Earned,
-    costs: Sequence[VendorCost],
-) -> Iterator[Tally]:
-    """What an event adds to the rollups: on its day, and on the days that its costs belong to."""
-    if not revenue and not costs:
-        return
-    day = occurred_at // DAY
-    days = sorted({day, *(cost.day for cost in costs if cost.day is not None)})
-    for one in days:
-        own = [cost for cost in costs if (day if cost.day is None else cost.day) == one]
-        earned, events = (revenue, 1) if one == day else ({}, 0)
-        yield Tally(tenant_id, customer_id, one, earned, own, events)
-
-
-def total(parts: Iterable[Earned]) -> Earned:
-    sums: Earned = {}
-    for part in parts:
-        for code, units in part.items():
-            sums[code] = sums.get(code, 0) + units
-    return sums
+    cells = usage_cells(event.occurred_at // DAY, fees, costs)
+    if cells:
+        who = (event.event_type, event.user_id or "", event.subject or "")
+        book.tallies.add(Tally(event.tenant_id, event.customer_id, *who, cells))
 
 
 def earn(book: Book, transaction: Transaction, earned: Earned | None = None) -> None:
@@ -248,28 +235,29 @@ def earn(book: Book, transaction: Transaction, earned: Earned | None = None) -> 
     if stored is not None:
         transaction.details = {**transaction.details, "earned": stored}
     day = (transaction.executed_at or transaction.recorded_at) // DAY
-    book.tallies.add(Tally(transaction.tenant_id, transaction.customer_id, day, earned))
-
-
-def vendor_costs(costs: Iterable[dict[str, Any]] | None) -> list[VendorCost]:
-    """The costs inside an event, in ledger units."""
-    return [_vendor_cost(cost) for cost in costs or ()]
-
-
-def _vendor_cost(cost: dict[str, Any]) -> VendorCost:
-    asset = currency(cost["currency"])
-    assert asset is not None, "costs are in currencies"
-    unpriced, booked_at = bool(cost.get("unpriced")), cost.get("booked_at")
-    return VendorCost(
-        cost["vendor_id"],
-        cost.get("category") or UNCATEGORIZED,
-        asset.code,
-        0 if unpriced else to_units(Decimal(cost["amount"]), asset),
-        cost.get("counted", True),
-        unpriced=-1 if "corrects" in cost else int(unpriced),
-        model=cost["llm"]["model"] if "llm" in cost else "",
-        day=None if booked_at is None else booked_at // DAY,
+    book.tallies.add(
+        transaction_tally(
+            transaction.tenant_id,
+            transaction.customer_id,
+            day,
+            transaction.kind,
+            earned,
+            transaction.details,
+        )
     )
+
+
+def transaction_tally(
+    tenant_id: int,
+    customer_id: int,
+    day: int,
+    kind: str,
+    earned: Earned,
+    details: dict[str, Any],
+) -> Tally:
+    """`details` may say what `products` a subscription's fee was for, with their shares."""
+    products = [(code, weight) for code, weight in details.get("products", ())]
+    return Tally(tenant_id, customer_id, "", "", "", [*fee_cells(day, kind, earned, products)])
 
 
 def _once(book: Book, tenant_id: int, cost: dict[str, Any], warnings: list[str]) -> dict[str, Any]:

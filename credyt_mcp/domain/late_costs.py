@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from credyt_mcp.domain.book import Book, CustomerRef
-from credyt_mcp.domain.earnings import DAY, Tally, vendor_costs
+from credyt_mcp.domain.margins import DAY, Tally, Usage, cost_cells, vendor_costs
 from credyt_mcp.ids import client_key
 
 
 @dataclass(frozen=True)
 class PriceLate:
-    """Book `cost` for the unpriced cost that it `corrects`, on the day of that (microseconds).
+    """Book `cost` for the unpriced cost that it `corrects`, on the day of that (microseconds), for
+    the usage that the first one came with.
 
     True once it is booked, False if it had been: a cost gets one price.
     """
@@ -20,6 +21,7 @@ class PriceLate:
     ref: CustomerRef
     cost: dict[str, Any]
     booked_at: int
+    usage: Usage
 
     @property
     def keys(self) -> list[tuple[int, bytes]]:
@@ -34,7 +36,16 @@ class PriceLate:
         if self.unpriced_key not in book.tallies.open_costs:
             return False
         book.tallies.price(self.unpriced_key, self.cost)
-        costs = vendor_costs([self.cost])
-        day = self.booked_at // DAY
-        book.tallies.add(Tally(customer.tenant_id, customer.id, day, {}, costs))
+        book.tallies.add(
+            late_tally(customer.tenant_id, customer.id, self.booked_at, self.usage, self.cost)
+        )
         return True
+
+
+def late_tally(
+    tenant_id: int, customer_id: int, booked_at: int, usage: Usage, cost: dict[str, Any]
+) -> Tally:
+    """What a price that came late adds to the rollups."""
+    [spent] = vendor_costs([cost])
+    cells = [*cost_cells(booked_at // DAY, usage.fees, spent)]
+    return usage.tally(tenant_id, customer_id, cells)

@@ -27,7 +27,8 @@ class Account:
     """One place in the ledger for one asset. Only wallet accounts have a live balance.
 
     `held` is the sum of open authorizations, which may take what is available down to
-    -`overdraft_limit`; with `hard_limit` usage may not go further either.
+    -`overdraft_limit`; with `hard_limit` usage may not go further either. What is available
+    falling below `top_up_below` begins an automatic top-up; None while nobody waits for that.
     """
 
     id: int | None
@@ -42,6 +43,7 @@ class Account:
     hard_limit: bool = False
     low_threshold: int | None = None
     low_noticed: bool = False
+    top_up_below: int | None = None
     grants: list[Grant] = field(default_factory=list)
 
     @property

@@ -176,7 +176,8 @@ class ChangeVersion(_OnSubscription):
             if left <= 0 or not units:
                 continue
             name = f"{place}:unused:{number}"
-            give_back(book, customer, subscription, name, paid, units)
+            product = old.card.product_code
+            give_back(book, customer, subscription, name, product, paid, units)
         book.touch(old)
         old.paid = []
 

@@ -11,10 +11,11 @@ from credyt_mcp import ids
 from credyt_mcp.clock import from_micros
 from credyt_mcp.domain.assets import is_currency
 from credyt_mcp.domain.book import Book, Customer, RateCard, SubscribedVersion
-from credyt_mcp.domain.earnings import EARNING, Earned, earn, next_basis, worth
+from credyt_mcp.domain.earnings import EARNING, earn, next_basis, worth
 from credyt_mcp.domain.entitlements import align, refresh, rest
 from credyt_mcp.domain.grants import DEFAULT_PRIORITY, Basis, Grant
 from credyt_mcp.domain.ledger import Account, Entry, Transaction, move
+from credyt_mcp.domain.margins import Earned
 from credyt_mcp.domain.subscriptions import (
     Due,
     Paid,
@@ -217,6 +218,7 @@ def give_back(
     customer: Customer,
     subscription: Subscription,
     name: str,
+    product: str,
     paid: Paid,
     units: int,
 ) -> None:
@@ -229,7 +231,12 @@ def give_back(
     grant = _credit(book, units, "adjustment", "proration", basis)
     revenue = book.business_account(customer.tenant_id, "revenue", asset)
     entries = [book.credit(account, grant), move(revenue, -units)]
-    details = {"subscription_id": subscription.public_id, "price": paid.name}
+    products = [[product, units]]
+    details = {
+        "subscription_id": subscription.public_id,
+        "price": paid.name,
+        "products": products,
+    }
     kind, now = "subscription_fee", book.now
     post(
         book,
@@ -314,7 +321,11 @@ def _debit(
         revenue = book.business_account(customer.tenant_id, "revenue", fee.asset)
         earned = worth(account, fee.units, book.find_rate)
         entries = [book.debit(account, fee.units), move(revenue, fee.units)]
-        details = {"subscription_id": subscription.public_id, "price": fee.name}
+        details = {
+            "subscription_id": subscription.public_id,
+            "price": fee.name,
+            "products": [[stretch.card.product_code, fee.units]],
+        }
         # A product may come back to a version within one moment, but not to a stretch.
         number = subscription.stretches.index(stretch)
         name = f"{subscription.public_id}:{number}:{fee.name}:{moment}"

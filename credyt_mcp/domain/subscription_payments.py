@@ -110,7 +110,11 @@ def _paid(book: Book, customer: Customer, subscription: Subscription, payment: P
     revenue = book.business_account(customer.tenant_id, "revenue", payment.currency)
     funding = book.business_account(customer.tenant_id, "funding", payment.currency)
     entries = [move(revenue, payment.amount), move(funding, -payment.amount)]
-    details = {"subscription_id": subscription.public_id, "payment": payment.kind}
+    details = {
+        "subscription_id": subscription.public_id,
+        "payment": payment.kind,
+        "products": [[product, units] for product, _, units in payment.lines],
+    }
     name, amount = payment.public_id, payment.amount
     post(book, customer, "subscription_fee", name, revenue, amount, entries, book.now, details)
     _use(book, customer, subscription, payment)

@@ -15,18 +15,17 @@ from credyt_mcp.clock import from_micros
 from credyt_mcp.domain.book import Authorization, Book, Customer, CustomerRef, Event
 from credyt_mcp.domain.compiled_prices import UsagePrice
 from credyt_mcp.domain.earnings import (
-    Earned,
     book_usage,
     face_value,
     next_basis,
     split_earned,
-    total,
     unless_face_value,
     worth,
 )
 from credyt_mcp.domain.grants import DEFAULT_PRIORITY, Grant
 from credyt_mcp.domain.holds import begin_capture, end_capture, must_cover
 from credyt_mcp.domain.ledger import Account, move
+from credyt_mcp.domain.margins import Earned
 from credyt_mcp.domain.metering import Metered, meter
 from credyt_mcp.domain.pricing import NO_COUNTS, Counts, FeeOption, Unpriced, quote
 from credyt_mcp.errors import IdReused, InvalidRequest, OutsideWindow, UnknownReference
@@ -166,11 +165,11 @@ class RecordUsage:
         for account, units in priced.owed.items():
             if units > 0 and (self.enforce or account.hard_limit):
                 must_cover(account, units)
-        fees = _bill(book, customer, priced, row)
+        fees = bill(book, customer, priced, row)
         book.record(row)
         if not priced.fees:
             _tell_of_no_fee(book, customer, event, priced.warnings)
-        book_usage(book, row, total([fee.revenue for fee in fees]), priced.warnings)
+        book_usage(book, row, [(fee.price, fee.revenue) for fee in fees], priced.warnings)
         if captured is not None:
             end_capture(book, captured, priced.owed, final=final)
         return EventOutcome(row, False, priced.warnings, captured)
@@ -251,9 +250,20 @@ def price_event(
 
     Changes nothing but opens missing accounts at zero.
     """
-    priced = Priced([], {}, {}, [])
     reserved = {leg.account for leg in held.legs} if held is not None else set()
-    for price, usage, count_key in metered(book, customer, event):
+    priced = price_usages(book, customer, metered(book, customer, event), reserved)
+    if not priced.fees and not priced.warnings:
+        types = _priced_types(customer, event.moment(book))
+        priced.warnings.append(no_price_warning(event.event_type, types))
+    return priced
+
+
+def price_usages(
+    book: Book, customer: Customer, usages: Iterable[Metered], reserved: set[Account]
+) -> Priced:
+    """The same of usage that is metered already; assets of `reserved` accounts come first."""
+    priced = Priced([], {}, {}, [])
+    for price, usage, count_key in usages:
         if isinstance(usage, Unpriced):
             priced.warnings.append(usage.warning)
             continue
@@ -268,9 +278,6 @@ def price_event(
         volume, entry, value = usage.input_volume, option.entry, option.value
         fee = StoredFee(price.key, option.asset.code, option.amount, volume, entry, value)
         priced.fees.append((account, fee))
-    if not priced.fees and not priced.warnings:
-        types = _priced_types(customer, event.moment(book))
-        priced.warnings.append(no_price_warning(event.event_type, types))
     return priced
 
 
@@ -298,7 +305,7 @@ def _choose(
     return candidates[0]
 
 
-def _bill(book: Book, customer: Customer, priced: Priced, row: Event) -> list[StoredFee]:
+def bill(book: Book, customer: Customer, priced: Priced, row: Event) -> list[StoredFee]:
     """Put the fees into `row` with what they earn, move the counts, and debit the wallet."""
     fees = _with_earnings(book, priced)
     row.fees = [list(fee if fee.earned is not None else fee[:-1]) for fee in fees] or None

@@ -34,6 +34,17 @@ _SUBSCRIPTION = ("customer_id", "subscription_id")
 _ACCOUNT = ("customer_id", "account_id", "asset")
 _GRANT = (*_ACCOUNT, "grant_id", "purpose", "amount", "expires_at", "occurred_at")
 _TOP_UP = (*_CUSTOMER, "top_up_id", "amount", "currency")
+_CHARGE = (*_ACCOUNT, "top_up_id", "amount", "currency")
+_REFUND = (
+    *_ACCOUNT,
+    *("refund_id", "top_up_id", "amount", "currency", "credit", "balance", "origin"),
+    *("reason?", "occurred_at"),
+)
+_DISPUTE = (
+    *_ACCOUNT,
+    *("dispute_id", "top_up_id", "status", "amount", "currency", "frozen", "balance"),
+    *("reason?", "occurred_at"),
+)
 
 TOPICS = {
     "customer.created": Topic(
@@ -62,6 +73,46 @@ TOPICS = {
     "top_up.failed": Topic(
         "A customer's payment failed; nothing was credited.", (*_TOP_UP, "occurred_at")
     ),
+    "auto_top_up.failed": Topic(
+        "A saved card was declined; it is tried again at `next_attempt_at`, if any.",
+        (*_CHARGE, "code", "reason", "next_attempt_at?", "occurred_at"),
+    ),
+    "auto_top_up.action_required": Topic(
+        "The card's bank wants the customer to confirm an automatic top-up: send them the link.",
+        (*_CHARGE, "code", "reason", "redirect_url?", "occurred_at"),
+    ),
+    "auto_top_up.disabled": Topic(
+        "Automatic top-ups were switched off, because they cannot go on.",
+        (*_ACCOUNT, "code", "reason", "occurred_at"),
+    ),
+    "auto_top_up.frozen": Topic(
+        "Automatic top-ups were stopped for the time being, for one because of a dispute.",
+        (*_ACCOUNT, "code", "reason", "occurred_at"),
+    ),
+    "auto_top_up.capped": Topic(
+        "A balance is low, but the agreed maximum of automatic top-ups is reached `until` then.",
+        (*_ACCOUNT, "reason", "until", "occurred_at"),
+    ),
+    "refund.created": Topic(
+        "A top-up is being refunded and its credit was taken; `origin` is `api`, or `provider` "
+        "where it was made there. `balance` may be negative.",
+        _REFUND,
+    ),
+    "refund.succeeded": Topic("A refund reached the customer.", _REFUND),
+    "refund.failed": Topic("A refund failed, and its credit came back.", _REFUND),
+    "dispute.opened": Topic(
+        "A customer disputes a top-up at their bank; what it bought is frozen.", _DISPUTE
+    ),
+    "dispute.funds_withdrawn": Topic(
+        "The provider took disputed money back; its credit was taken.", _DISPUTE
+    ),
+    "dispute.funds_reinstated": Topic(
+        "The provider returned disputed money; its credit came back.", _DISPUTE
+    ),
+    "dispute.closed": Topic(
+        "A dispute was decided, as `status` says: `won`, `lost`, or `closed` without a decision.",
+        _DISPUTE,
+    ),
     "balance.low": Topic(
         "A balance fell below its `low_balance_threshold`; once until it has recovered.",
         (*_ACCOUNT, "balance", "threshold", "occurred_at"),
@@ -84,6 +135,14 @@ TOPICS = {
         "Usage made no fee, because no price matched it. Once a day per customer and event type; "
         "`event_id` is the first one's.",
         (*_CUSTOMER, "event_id", "event_type", "reason", "occurred_at"),
+    ),
+    "alert.triggered": Topic(
+        "A figure crossed the threshold of one of your alerts; once until it has been back, or the "
+        "window is over.",
+        (
+            *("customer_id?", "alert_id", "name?", "metric", "scope", "product?", "model?"),
+            *("threshold", "value", "currency", "window", "window_from", "occurred_at"),
+        ),
     ),
     "webhook.disabled": Topic(
         "A webhook destination was disabled after failing for a long time.",

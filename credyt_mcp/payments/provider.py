@@ -9,9 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
+from credyt_mcp.domain.declines import decline
+from credyt_mcp.domain.disputes import DisputeSnapshot
 from credyt_mcp.domain.provider_events import ProviderEvent
+from credyt_mcp.domain.refunds import RefundSnapshot
 
 PaymentStatus = Literal["initiated", "pending", "succeeded", "failed", "expired"]
 ChargeStatus = Literal["succeeded", "pending", "failed", "needs_customer"]
@@ -22,6 +25,7 @@ class CheckoutRequest:
     """A one-off payment; `key` makes asking twice the same as asking once.
 
     With `save_card` the provider keeps the card, for charges of the customer `customer_key` names.
+    With `setup` that is all it does: nothing is paid, and the amount is 0.
     """
 
     key: str
@@ -35,6 +39,7 @@ class CheckoutRequest:
     expires_at: datetime
     save_card: bool = False
     customer_key: str | None = None
+    setup: bool = False
     automatic_tax: bool = False
     """The provider adds the tax that is due; it is not part of `amount_minor`."""
     invoice: bool = False
@@ -51,16 +56,18 @@ class CheckoutRef:
 
 @dataclass(frozen=True)
 class PaymentSnapshot:
-    """The provider's present word on a payment."""
+    """The provider's present word on a payment. `card` is the saved one it was made with."""
 
     status: PaymentStatus
     amount_minor: int
     currency: str
+    card: str | None = None
 
 
 @dataclass(frozen=True)
 class ChargeRequest:
-    """A charge of the saved card while the customer is away."""
+    """A charge of a saved card while the customer is away: of `card` and no other, or else of
+    `preferred_card`, or else of the newest."""
 
     key: str
     tenant_id: int
@@ -68,17 +75,59 @@ class ChargeRequest:
     amount_minor: int
     currency: str
     description: str
+    card: str | None = None
+    preferred_card: str | None = None
 
 
 @dataclass(frozen=True)
 class ChargeSnapshot:
     """What became of a charge; `needs_customer` when no card is saved, or its bank wants to hear
-    the customer. `reason` may be shown to people."""
+    the customer. `reason` may be shown to people; `code` is one of `domain.declines`,
+    `payment` the provider's id of the payment that the charge made."""
 
     status: ChargeStatus
     amount_minor: int
     currency: str
     reason: str | None = None
+    code: str | None = None
+    payment: str | None = None
+
+
+def declined(code: str, amount_minor: int, currency: str) -> ChargeSnapshot:
+    """What became of a charge that was refused for that reason."""
+    meaning = decline(code)
+    status: ChargeStatus = "needs_customer" if meaning.kind == "needs_customer" else "failed"
+    return ChargeSnapshot(status, amount_minor, currency, meaning.says, code)
+
+
+@dataclass(frozen=True)
+class SavedCard:
+    """A card that the provider keeps; enough to tell it from another, and no more."""
+
+    id: str
+    brand: str
+    last4: str
+    exp_month: int
+    exp_year: int
+    created_at: datetime
+
+
+@dataclass(frozen=True)
+class RefundRequest:
+    """A refund of the payment `checkout_id`, in part or whole."""
+
+    key: str
+    tenant_id: int
+    checkout_id: str
+    amount_minor: int
+    currency: str
+
+
+class Reversals(NamedTuple):
+    """All refunds and disputes of one payment, whoever made them."""
+
+    refunds: tuple[RefundSnapshot, ...] = ()
+    disputes: tuple[DisputeSnapshot, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -129,6 +178,23 @@ class PaymentProvider(Protocol):
     def charge(self, request: ChargeRequest) -> ChargeSnapshot:
         """Asked again under one key, answers what became of the first charge and makes no other,
         however long ago that was."""
+
+    def call_off(self, tenant_id: int, key: str) -> ChargeSnapshot | None:
+        """Make sure that nothing (more) is taken under a charge's key; answers what became of the
+        charge if it was made, else None."""
+
+    def cards(self, tenant_id: int, customer_key: str) -> list[SavedCard]:
+        """Cards that are kept for a customer, newest first."""
+
+    def remove_card(self, tenant_id: int, customer_key: str, card: str) -> None:
+        """Raises NotFound for a card that is not kept for the customer."""
+
+    def refund(self, request: RefundRequest) -> RefundSnapshot:
+        """Asked again under one key, answers what became of the first refund and makes no other,
+        however long ago that was. A refusal is a refund that `failed`."""
+
+    def reversals(self, checkout_id: str) -> Reversals:
+        """Raises NotFound for an id that is not the provider's."""
 
 
 class EventProvider(PaymentProvider, Protocol):

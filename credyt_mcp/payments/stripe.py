@@ -1,27 +1,20 @@
-"""Payments by Stripe: hosted Checkout and charges of the saved card. It retrieves what it needs to
-know; an event is a hint and never believed."""
+"""Payments by Stripe, at one account there: its hosted Checkout, its events, and by way of others
+saved cards, charges, refunds. It retrieves what it needs to know; an event is never believed."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import datetime, timedelta
-from threading import BoundedSemaphore
-from typing import Any, Protocol
+from typing import Any
 
 import stripe
 
 from credyt_mcp import exact_json
 from credyt_mcp.clock import Clock
-from credyt_mcp.domain.provider_events import ProviderEvent
-from credyt_mcp.errors import (
-    AmountOutOfRange,
-    InternalError,
-    Misconfigured,
-    NotFound,
-    ProviderUnavailable,
-)
+from credyt_mcp.domain.provider_events import GOES_BACK, ProviderEvent
+from credyt_mcp.domain.refunds import RefundSnapshot
+from credyt_mcp.errors import InternalError, Misconfigured
 from credyt_mcp.payments.provider import (
     ChargeRequest,
     ChargeSnapshot,
@@ -29,21 +22,25 @@ from credyt_mcp.payments.provider import (
     CheckoutRequest,
     PaidFor,
     PaymentSnapshot,
+    RefundRequest,
+    Reversals,
+    SavedCard,
 )
 from credyt_mcp.payments.stripe_access import StripeAccess, fingerprint, is_live
+from credyt_mcp.payments.stripe_calls import References, asking, once
+from credyt_mcp.payments.stripe_charges import StripeCharges
 from credyt_mcp.payments.stripe_outcomes import (
-    charge_outcome,
     checkout_status,
     from_stripe,
+    kept_card,
     limits,
     to_stripe,
 )
+from credyt_mcp.payments.stripe_reversals import REFUND_EVENTS, StripeReversals
 from credyt_mcp.payments.stripe_webhooks import event_of, read_delivery
 
 API_VERSION = "2026-10-28.endive"
 TIMEOUT_SECONDS, RETRIES = 20, 2
-CALLS_AT_ONCE, CALL_WAIT_SECONDS = 16, 2
-"""Fewer than the threads that serve all requests: a Stripe that hangs must not take them all."""
 SESSION_MIN, SESSION_MAX = timedelta(minutes=30), timedelta(hours=24)
 LISTENED = [
     "checkout.session.completed",
@@ -51,20 +48,13 @@ LISTENED = [
     "checkout.session.async_payment_failed",
     "checkout.session.expired",
     "payment_intent.succeeded",
+    "payment_intent.payment_failed",
+    "payment_intent.canceled",
+    *REFUND_EVENTS,
 ]
 """Events worth asking for when they could not be delivered."""
 
 log = logging.getLogger(__name__)
-_calls = BoundedSemaphore(CALLS_AT_ONCE)
-
-
-class References(Protocol):
-    """Remembers what Stripe calls a thing of ours: a customer, a charge."""
-
-    def get(self, tenant_id: int, name: str) -> str | None: ...
-
-    def keep(self, tenant_id: int, name: str, ref: str) -> str:
-        """Store it; if there is one of that name, answer that one instead."""
 
 
 class StripeProvider:
@@ -99,6 +89,8 @@ class StripeProvider:
             base_addresses={"api": api_base} if api_base else {},
         )
         self._access = access
+        self._charges = StripeCharges(self._client, access, self._references)
+        self._reversals = StripeReversals(self._client)
         self._references_of = references_of
         self._clock = clock
         self._done_url = done_url
@@ -110,7 +102,7 @@ class StripeProvider:
         """Stripe's id of the account, asked for once; a stand-in for it made of the key, if the key
         lacks the permission to ask."""
         if self._account is None:
-            with _asking("the account", "its key"):
+            with asking("the account", "its key"):
                 try:
                     self._account = self._client.v1.accounts.retrieve_current().id
                 except stripe.PermissionError:
@@ -118,12 +110,6 @@ class StripeProvider:
                         raise
                     self._account = fingerprint(self._access.api_key)
         return self._account
-
-    @property
-    def _references(self) -> References:
-        if self._known is None:
-            self._known = self._references_of(self.account)
-        return self._known
 
     def check_amount(self, amount_minor: int, currency: str) -> None:
         to_stripe(amount_minor, currency)
@@ -133,41 +119,22 @@ class StripeProvider:
 
     def create_checkout(self, request: CheckoutRequest) -> CheckoutRef:
         expires_at = self._session_end(request)
-        metadata = _metadata(request)
-        intent: dict[str, Any] = {"metadata": metadata}
-        if request.save_card:
-            intent["setup_future_usage"] = "off_session"
-        amount = to_stripe(request.amount_minor, request.currency)
-        intent |= self._fee(amount)
-        price: dict[str, Any] = {
-            "currency": request.currency.lower(),
-            "unit_amount": amount,
-            "product_data": {"name": request.description[:250]},
-        }
         params: Any = {
-            "mode": "payment",
             "client_reference_id": request.key,
-            "metadata": metadata,
-            "payment_intent_data": intent,
-            "line_items": [{"quantity": 1, "price_data": price}],
+            "metadata": _metadata(request),
             "success_url": request.return_url or self._done_url,
             "cancel_url": request.failure_url or request.return_url or self._done_url,
-            "adaptive_pricing": {"enabled": False},
+            **({"mode": "setup", "currency": request.currency.lower()} if request.setup else {}),
         }
+        if not request.setup:
+            params |= self._payment(request)
         if expires_at is not None:
             params["expires_at"] = expires_at
         if request.customer_key is not None:
-            params["customer"] = self._customer(request.tenant_id, request.customer_key)
-        if request.invoice:
-            params["invoice_creation"] = {"enabled": True}
-        if request.automatic_tax:
-            price["tax_behavior"] = "exclusive"
-            params["automatic_tax"] = {"enabled": True}
-            if request.customer_key is not None:
-                params["customer_update"] = {"address": "auto"}
-        with _asking("a checkout session", request.key):
+            params["customer"] = self._charges.customer(request.tenant_id, request.customer_key)
+        with asking("a checkout session", request.key):
             # A page that another end was asked for is another page; nobody has seen the first.
-            options = _key(f"checkout:{request.key}:{expires_at}")
+            options = once(f"checkout:{request.key}:{expires_at}")
             session = self._client.v1.checkout.sessions.create(params, options)
         if session.url is None:
             raise InternalError("Stripe made a checkout session without an address")
@@ -179,7 +146,7 @@ class StripeProvider:
     def close_checkout(self, checkout_id: str) -> PaymentSnapshot:
         session = self._session(checkout_id)
         if session.status == "open":
-            with _asking("closing a checkout session", checkout_id):
+            with asking("closing a checkout session", checkout_id):
                 try:
                     self._client.v1.checkout.sessions.expire(checkout_id)
                 except stripe.InvalidRequestError:
@@ -188,27 +155,22 @@ class StripeProvider:
         return _snapshot(session)
 
     def charge(self, request: ChargeRequest) -> ChargeSnapshot:
-        """The PaymentIntent is made first and its id kept, then it is confirmed: after a crash
-        there is always an id to ask about, and one that was lost took no money."""
-        name = f"charge:{request.key}"
-        intent_id = self._references.get(request.tenant_id, name)
-        if intent_id is None:
-            intent_id = self._new_charge(request, name)
-        if intent_id is None:
-            said = "No card is saved."
-            return ChargeSnapshot("needs_customer", request.amount_minor, request.currency, said)
-        with _asking("a charge", request.key):
-            intents = self._client.v1.payment_intents
-            intent = intents.retrieve(intent_id)
-            if intent.status == "requires_confirmation":
-                try:
-                    intents.confirm(intent_id, {"off_session": True}, _key(f"confirm:{intent_id}"))
-                except stripe.CardError as declined:
-                    log.info("charge %s: declined, request %s", request.key, declined.request_id)
-                intent = intents.retrieve(intent_id)
-        currency = intent.currency.upper()
-        amount = from_stripe(intent.amount, currency)
-        return charge_outcome(intent.status, intent.last_payment_error, amount, currency)
+        return self._charges.charge(request)
+
+    def call_off(self, tenant_id: int, key: str) -> ChargeSnapshot | None:
+        return self._charges.call_off(tenant_id, key)
+
+    def cards(self, tenant_id: int, customer_key: str) -> list[SavedCard]:
+        return self._charges.cards(tenant_id, customer_key)
+
+    def remove_card(self, tenant_id: int, customer_key: str, card: str) -> None:
+        self._charges.remove_card(tenant_id, customer_key, card)
+
+    def refund(self, request: RefundRequest) -> RefundSnapshot:
+        return self._reversals.refund(request)
+
+    def reversals(self, checkout_id: str) -> Reversals:
+        return self._reversals.of_payment(checkout_id)
 
     def read_webhook(self, body: bytes, signature: str | None) -> ProviderEvent:
         """Raises as `read_delivery` does."""
@@ -216,16 +178,22 @@ class StripeProvider:
 
     def paid_for(self, event: ProviderEvent) -> PaidFor | None:
         """Which payment of ours the event's object belongs to, by what Stripe says of it now."""
+        page = None
         if event.object_kind == "checkout.session":
             session = self._session(event.object_id)
-            reference = session.client_reference_id
-            return PaidFor(reference, session.id) if reference else None
-        if event.object_kind == "payment_intent":
-            with _asking("a payment", event.object_id):
+            # Not by client_reference_id, which a payment link takes from its address.
+            known = (session.to_dict().get("metadata") or {}).get("payment_id")
+            page = session.id
+        elif event.object_kind == "payment_intent":
+            with asking("a payment", event.object_id):
                 intent = self._client.v1.payment_intents.retrieve(event.object_id)
-            known = (intent.to_dict().get("metadata") or {}).get("payment_id")
-            return PaidFor(known, None) if known else None
-        return None
+            metadata = intent.to_dict().get("metadata") or {}
+            known = metadata.get("payment_id") or metadata.get("charge_key")
+        elif event.object_kind in GOES_BACK:
+            known = self._reversals.payment_behind(event.object_kind, event.object_id)
+        else:
+            return None
+        return PaidFor(known, page) if known else None
 
     def undelivered(self, since: datetime) -> Iterator[ProviderEvent]:
         """Events since then that Stripe could not deliver."""
@@ -235,15 +203,20 @@ class StripeProvider:
             "created": {"gte": int(since.timestamp())},
             "limit": 100,
         }
-        with _asking("undelivered events", "list"):
+        with asking("undelivered events", "list"):
             for event in self._client.v1.events.list(params).auto_paging_iter():
                 plain = event.to_dict()
                 found = event_of(plain, exact_json.dumps(plain))
                 if found.livemode == self._live:
                     yield found
 
+    def _references(self) -> References:
+        if self._known is None:
+            self._known = self._references_of(self.account)
+        return self._known
+
     def _session(self, checkout_id: str) -> stripe.checkout.Session:
-        with _asking("a checkout session", checkout_id):
+        with asking("a checkout session", checkout_id):
             return self._client.v1.checkout.sessions.retrieve(
                 checkout_id, {"expand": ["payment_intent"]}
             )
@@ -255,57 +228,35 @@ class StripeProvider:
         now = self._clock.now()
         return int(end.timestamp()) if now + SESSION_MIN < end < now + SESSION_MAX else None
 
-    def _customer(self, tenant_id: int, customer_key: str) -> str:
-        """Stripe's customer for ours, made once."""
-        name = f"customer:{customer_key}"
-        known = self._references.get(tenant_id, name)
-        if known is not None:
-            return known
-        with _asking("a customer", customer_key):
-            made = self._client.v1.customers.create(
-                {"metadata": {"customer_id": customer_key}}, _key(name)
-            )
-        return self._references.keep(tenant_id, name, made.id)
-
-    def _fee(self, amount: int) -> Any:
-        """The platform's part of a payment that a connected account takes."""
-        fee = self._access.fee_of(amount) if self._access.connected else 0
-        return {"application_fee_amount": fee} if fee else {}
-
-    def _new_charge(self, request: ChargeRequest, name: str) -> str | None:
-        """A PaymentIntent that takes nothing yet; None where no card is saved."""
-        customer = self._references.get(request.tenant_id, f"customer:{request.customer_key}")
-        if customer is None:
-            return None
+    def _payment(self, request: CheckoutRequest) -> dict[str, Any]:
+        """What a page asks for that takes money."""
         amount = to_stripe(request.amount_minor, request.currency)
-        with _asking("a charge", request.key):
-            cards = self._client.v1.customers.payment_methods.list(
-                customer, {"type": "card", "limit": 1}
-            )
-            if not cards.data:
-                return None
-            params: Any = {
-                "amount": amount,
-                "currency": request.currency.lower(),
-                "customer": customer,
-                "payment_method": cards.data[0].id,
-                "automatic_payment_methods": {"enabled": True, "allow_redirects": "never"},
-                "description": request.description[:500],
-                "metadata": {"charge_key": request.key},
-                **self._fee(amount),
-            }
-            made = self._client.v1.payment_intents.create(
-                params, _key(f"{name}:{cards.data[0].id}")
-            )
-        return self._references.keep(request.tenant_id, name, made.id)
+        intent: dict[str, Any] = {"metadata": _metadata(request), **self._charges.fee(amount)}
+        if request.save_card:
+            intent["setup_future_usage"] = "off_session"
+        price: dict[str, Any] = {
+            "currency": request.currency.lower(),
+            "unit_amount": amount,
+            "product_data": {"name": request.description[:250]},
+        }
+        params: dict[str, Any] = {
+            "mode": "payment",
+            "payment_intent_data": intent,
+            "line_items": [{"quantity": 1, "price_data": price}],
+            "adaptive_pricing": {"enabled": False},
+        }
+        if request.invoice:
+            params["invoice_creation"] = {"enabled": True}
+        if request.automatic_tax:
+            price["tax_behavior"] = "exclusive"
+            params["automatic_tax"] = {"enabled": True}
+            if request.customer_key is not None:
+                params["customer_update"] = {"address": "auto"}
+        return params
 
 
 def _metadata(request: CheckoutRequest) -> dict[str, str]:
     return {"payment_id": request.key, "tenant_id": str(request.tenant_id)}
-
-
-def _key(name: str) -> Any:
-    return {"idempotency_key": name}
 
 
 def _snapshot(session: stripe.checkout.Session) -> PaymentSnapshot:
@@ -314,38 +265,5 @@ def _snapshot(session: stripe.checkout.Session) -> PaymentSnapshot:
     intent_status = intent.status if isinstance(intent, stripe.PaymentIntent) else None
     status = checkout_status(session.status, session.payment_status, intent_status)
     currency = (session.currency or "").upper()
-    return PaymentSnapshot(status, from_stripe(session.amount_subtotal or 0, currency), currency)
-
-
-@contextmanager
-def _asking(what: str, of: str) -> Iterator[None]:
-    """Turns the SDK's errors into ours. Stripe's own words may hold what people typed, so they are
-    not repeated; its request id leads to them."""
-    if not _calls.acquire(timeout=CALL_WAIT_SECONDS):
-        raise ProviderUnavailable("too many requests wait for Stripe's answer")
-    try:
-        yield
-    except stripe.StripeError as error:
-        code = getattr(error.error, "code", None) if error.error else None
-        kind, request = type(error).__name__, error.request_id
-        log.warning("Stripe, %s of %s: %s %s, request %s", what, of, kind, code, request)
-        raise _ours(error, code) from None
-    finally:
-        _calls.release()
-
-
-def _ours(error: stripe.StripeError, code: str | None) -> Exception:
-    if isinstance(error, stripe.AuthenticationError | stripe.PermissionError):
-        return Misconfigured(
-            "Stripe refuses the API key, or the key lacks a permission",
-            hint="Correct STRIPE_API_KEY, or the payment account's key, or its permissions; see "
-            "docs/payments.md.",
-        )
-    if isinstance(error, stripe.InvalidRequestError):
-        if code == "resource_missing":
-            return NotFound("Stripe knows no such object")
-        if code in ("amount_too_small", "amount_too_large"):
-            return AmountOutOfRange("amount", f"is {code[7:].replace('_', ' ')} for Stripe")
-        return InternalError(f"Stripe refused the request ({code or 'invalid'})")
-    # Also a declined key of another request and whatever is new: the outcome is not known.
-    return ProviderUnavailable("Stripe does not answer")
+    amount = from_stripe(session.amount_subtotal or 0, currency)
+    return PaymentSnapshot(status, amount, currency, kept_card(intent))

@@ -1,11 +1,14 @@
-"""What Stripe's words mean here: statuses, declines, minor units. Pure; knows no SDK."""
+"""What Stripe's words mean here: statuses, declines, cards, minor units. Pure; knows no SDK."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
+from credyt_mcp.domain.declines import decline
 from credyt_mcp.errors import AmountOutOfRange, UnknownReference
-from credyt_mcp.payments.provider import ChargeSnapshot, PaymentStatus
+from credyt_mcp.payments.provider import ChargeSnapshot, PaymentStatus, SavedCard, declined
 
 REFUSED_CURRENCIES = frozenset({"ISK", "UGX"})
 """Stripe sends them with two decimals though they have none; refused until tried in a sandbox."""
@@ -27,23 +30,6 @@ MINIMA = {
 }
 """The least that Stripe charges, in its own units; it may ask for more where it pays out in another
 currency."""
-
-DECLINES = {
-    "insufficient_funds": "The saved card has insufficient funds.",
-    "expired_card": "The saved card has expired.",
-    "lost_card": "The saved card was declined for good.",
-    "stolen_card": "The saved card was declined for good.",
-    "pickup_card": "The saved card was declined for good.",
-    "fraudulent": "The saved card was declined for good.",
-    "incorrect_number": "The saved card was declined for good.",
-    "invalid_account": "The saved card was declined for good.",
-    "processing_error": "An error occurred while processing the saved card.",
-    "try_again_later": "An error occurred while processing the saved card.",
-    "issuer_not_available": "The card's bank could not be reached.",
-}
-"""What a customer may be told; any other decline is told as the plain one."""
-
-NEEDS_CUSTOMER = "The card's bank wants the customer to confirm."
 
 
 def to_stripe(amount_minor: int, currency: str) -> int:
@@ -87,10 +73,37 @@ def charge_outcome(status: str, error: Any, amount_minor: int, currency: str) ->
     """What became of an off-session charge: `status` and last error of its PaymentIntent."""
     if status == "succeeded":
         return ChargeSnapshot("succeeded", amount_minor, currency)
-    code = getattr(error, "decline_code", None) or getattr(error, "code", None)
-    if status == "requires_action" or code == "authentication_required":
-        return ChargeSnapshot("needs_customer", amount_minor, currency, NEEDS_CUSTOMER)
+    if status == "requires_action":
+        return declined("authentication_required", amount_minor, currency)
     if status in ("requires_payment_method", "canceled"):
-        said = DECLINES.get(code or "", "The saved card was declined.")
-        return ChargeSnapshot("failed", amount_minor, currency, said)
+        return declined(_code(error), amount_minor, currency)
     return ChargeSnapshot("pending", amount_minor, currency)
+
+
+def _code(error: Any) -> str:
+    """Why it was declined, in the words of `domain.declines`. Advice not to try again overrules the
+    reason, for the card networks punish those who do."""
+    code = getattr(error, "decline_code", None) or getattr(error, "code", None)
+    if getattr(error, "advice_code", None) == "do_not_try_again":
+        return code if decline(code).kind == "hard" and code else "do_not_try_again"
+    return code or "generic_decline"
+
+
+def kept_card(intent: Any) -> str | None:
+    """The card that was saved with a payment."""
+    kept = getattr(intent, "setup_future_usage", None) == "off_session"
+    method = getattr(intent, "payment_method", None) if kept else None
+    return method if isinstance(method, str) else None
+
+
+def outcome_of(intent: Any) -> ChargeSnapshot:
+    currency = intent.currency.upper()
+    amount = from_stripe(intent.amount, currency)
+    said = charge_outcome(intent.status, intent.last_payment_error, amount, currency)
+    return replace(said, payment=intent.id)
+
+
+def saved_card(method: Any) -> SavedCard:
+    card = method.card
+    made = datetime.fromtimestamp(method.created, UTC)
+    return SavedCard(method.id, card.brand, card.last4, card.exp_month, card.exp_year, made)

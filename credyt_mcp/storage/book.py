@@ -17,12 +17,17 @@ from credyt_mcp.domain.book import Book, Customer, CustomerRef, Event, Subscribe
 from credyt_mcp.domain.ledger import BUSINESS, Account, AccountKind
 from credyt_mcp.domain.money import Asset
 from credyt_mcp.domain.pricing import Counts
-from credyt_mcp.domain.transfers import SettleTopUp
 from credyt_mcp.domain.upkeep import bring_up_to_date
 from credyt_mcp.domain.usage import RecordUsage, metered
 from credyt_mcp.errors import InvalidRequest
 from credyt_mcp.ids import client_key
-from credyt_mcp.storage import ledger_tables, payment_tables, subscribed_book, tables
+from credyt_mcp.storage import (
+    ledger_tables,
+    reversal_book,
+    subscribed_book,
+    tables,
+    top_up_book,
+)
 from credyt_mcp.storage.book_rows import (
     account_of,
     account_row,
@@ -31,7 +36,6 @@ from credyt_mcp.storage.book_rows import (
     changed_accounts,
     changed_authorizations,
     changed_grants,
-    changed_top_ups,
     customer_of,
     entry_row,
     event_of,
@@ -39,7 +43,6 @@ from credyt_mcp.storage.book_rows import (
     grant_of,
     grant_row,
     notice_row,
-    top_up_of,
     transaction_of,
     transaction_row,
     used_up_grants,
@@ -57,7 +60,6 @@ EVENTS = table_of(ledger_tables.EventRow)
 TRANSACTIONS = table_of(ledger_tables.LedgerTransactionRow)
 ENTRIES = table_of(ledger_tables.LedgerEntryRow)
 COUNTERS = table_of(ledger_tables.PeriodCounterRow)
-TOP_UPS = table_of(payment_tables.TopUpRow)
 ASSETS = table_of(tables.AssetRow)
 SUBSCRIBED = table_of(tables.SubscribedVersionRow)
 AUTHORIZATIONS = table_of(ledger_tables.AuthorizationRow)
@@ -130,7 +132,8 @@ class BookStore:
         self._load_versions(fresh)
         self._load_repeats(book, commands, customers)
         self._load_authorizations(book, commands, customers)
-        self._load_top_ups(book, commands)
+        top_up_book.load(self.connection, book, commands, self.find_asset)
+        reversal_book.load(self.connection, book, commands)
         self._rollups.load(book, commands)
         self._load_subscriptions(book, commands, customers)
         for customer in customers:
@@ -140,8 +143,10 @@ class BookStore:
 
     def save(self, book: Book) -> None:
         """Write what the commands changed. The book's new rows get their ids here."""
+        fired = top_up_book.fire_low(self.connection, book)
         self._save_accounts(book)
         subscribed_book.save(self.connection, book)
+        reversal_book.save(self.connection, book)
         with self.connection.together():
             self._save_records(book)
             if book.notices:
@@ -150,7 +155,7 @@ class BookStore:
             self._update(ACCOUNTS, ("id",), changed_accounts(book))
             self._update(GRANTS, ("id",), changed_grants(book))
             self._update(GRANTS, ("id",), used_up_grants(book))
-            self._update(TOP_UPS, ("id",), changed_top_ups(book))
+            top_up_book.save(self.connection, book, fired)
             self._update(AUTHORIZATIONS, ("id",), changed_authorizations(book))
             self._save_counts(book)
             self._rollups.save(book)
@@ -253,13 +258,6 @@ class BookStore:
         for row in self._find(TRANSACTIONS, ("tenant_id", "key"), sorted(keys[False])):
             known = transaction_of(row, accounts)
             book.transactions[row["tenant_id"], row["key"]] = known
-
-    def _load_top_ups(self, book: Book, commands: Sequence[Command]) -> None:
-        keys = {command.top_up for command in commands if isinstance(command, SettleTopUp)}
-        for row in self._find(TOP_UPS, ("tenant_id", "public_id"), sorted(keys)):
-            asset = self.find_asset(row["tenant_id"], row["currency"])
-            assert asset is not None
-            book.top_ups[row["tenant_id"], row["public_id"]] = top_up_of(row, asset)
 
     def _load_subscriptions(
         self, book: Book, commands: Sequence[Command], customers: list[Customer]

@@ -10,7 +10,6 @@ from credyt_mcp.domain.grants import Basis, Grant
 from credyt_mcp.domain.ledger import Account, Entry, Transaction
 from credyt_mcp.domain.money import Asset
 from credyt_mcp.domain.notices import Notice
-from credyt_mcp.domain.transfers import TopUp
 
 
 def customer_of(row: dict[str, Any]) -> Customer:
@@ -178,14 +177,6 @@ def _grant_state(grant: Grant) -> dict[str, Any]:
     return {"id": grant.id, "remaining": grant.remaining, "booked": int(grant.booked)}
 
 
-def changed_top_ups(book: Book) -> list[dict[str, Any]]:
-    return [
-        {"id": row.id, "status": row.status, "settled_at": row.settled_at}
-        for row in book.changed.values()
-        if isinstance(row, TopUp)
-    ]
-
-
 def account_of(row: dict[str, Any], asset: Asset) -> Account:
     return Account(
         id=row["id"],
@@ -200,19 +191,7 @@ def account_of(row: dict[str, Any], asset: Asset) -> Account:
         hard_limit=bool(row["hard_limit"]),
         low_threshold=row["low_threshold"],
         low_noticed=bool(row["low_noticed"]),
-    )
-
-
-def top_up_of(row: dict[str, Any], currency: Asset) -> TopUp:
-    return TopUp(
-        id=row["id"],
-        tenant_id=row["tenant_id"],
-        public_id=row["public_id"],
-        account_name=row["account_name"],
-        status=row["status"],
-        paid=row["amount"],
-        currency=currency,
-        credit_expires_at=row["credit_expires_at"],
+        top_up_below=row["top_up_below"],
     )
 
 

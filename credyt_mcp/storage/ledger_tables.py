@@ -36,6 +36,7 @@ class LedgerAccountRow(SQLModel, table=True):
     hard_limit: int = 0
     low_threshold: int | None = Field(default=None, sa_type=BigInteger)
     low_noticed: int = 0
+    top_up_below: int | None = Field(default=None, sa_type=BigInteger)
     created_at: datetime = Field(sa_type=Micros)
 
 
@@ -159,53 +160,6 @@ class PeriodCounterRow(SQLModel, table=True):
     key: bytes = Field(primary_key=True, sa_type=Key)
     units: Decimal = Field(sa_type=ExactDecimal)
     volume: Decimal = Field(sa_type=ExactDecimal)
-
-
-class RollupRow(SQLModel, table=True):
-    """Revenue and cost of one UTC day (counted since 1970) under one heading, only ever added to in
-    the transaction of what is added. `dimension` says what `name` and `detail` are:
-
-    * `customer`: our row id of the customer; with the detail `unpriced`, `events` counts the model
-      calls that have no price yet;
-    * `all`: nothing, the whole tenant; the same detail;
-    * `vendor`: the vendor's public id, and the category of the cost;
-    * `unpriced`: the same id, and the model of calls that have no price yet;
-    * `repeated`: the same, of costs that are not counted since an earlier event had brought them.
-
-    A row that every wallet adds to has copies, or `shard`s, that are summed on reading, so that
-    processes need not queue for it. A sum of many amounts may not fit 64 bits, so each is in two
-    parts (see rollups.py). The rows of a day stand together, since those of today are what is
-    written; the shard is before the day, or SQLite would search a period in all that was written.
-    """
-
-    __tablename__ = "rollups"
-    __table_args__ = (
-        Index("rollups_named", "tenant_id", "dimension", "name", "day"),
-        {"sqlite_with_rowid": False},
-    )
-
-    tenant_id: int = Field(primary_key=True)
-    shard: int = Field(primary_key=True)
-    day: int = Field(primary_key=True)
-    dimension: str = Field(primary_key=True, sa_type=Text)
-    name: str = Field(primary_key=True, sa_type=Text)
-    detail: str = Field(primary_key=True, sa_type=Text)
-    currency: str = Field(primary_key=True, sa_type=Text)
-    revenue: int = Field(sa_type=BigInteger)
-    revenue_rest: int = Field(sa_type=BigInteger)
-    costs: int = Field(sa_type=BigInteger)
-    costs_rest: int = Field(sa_type=BigInteger)
-    events: int = Field(sa_type=BigInteger)
-
-
-class CostIdRow(SQLModel, table=True):
-    """A cost that was counted: its id counts once."""
-
-    __tablename__ = "cost_ids"
-    __table_args__ = {"sqlite_with_rowid": False}
-
-    tenant_id: int = Field(primary_key=True)
-    key: bytes = Field(primary_key=True, sa_type=Key)
 
 
 class AuthorizationRow(SQLModel, table=True):

@@ -7,10 +7,15 @@ from typing import Any, NamedTuple
 
 from sqlmodel import Session, col, func, select, update
 
+from credyt_mcp.storage.auto_top_up_tables import AutoChargeRow
 from credyt_mcp.storage.payment_tables import SubscriptionPaymentRow, TopUpRow
 from credyt_mcp.storage.provider_tables import PaymentAccountRow, PaymentSettingsRow
+from credyt_mcp.storage.reversal_tables import ReversalRow
 from credyt_mcp.storage.tables import TenantRow
 from credyt_mcp.storage.webhook_tables import WebhookDestinationRow
+
+ASKED = ("charging", "waiting")
+"""States of an automatic charge that may be taking money."""
 
 
 class Found(NamedTuple):
@@ -84,7 +89,8 @@ def make_active(session: Session, chosen: PaymentAccountRow) -> None:
 
 
 def open_payments(session: Session, account: PaymentAccountRow) -> int:
-    """How many of the tenant's payments may still be paid, or charged, there."""
+    """How many of the tenant's payments may still be paid, or charged, there, and how many refunds
+    and disputes of them are not decided."""
     here, total = (account.provider, account.account), 0
     top_up, fee = TopUpRow, SubscriptionPaymentRow
     for table, provider, at, states in (
@@ -98,7 +104,25 @@ def open_payments(session: Session, account: PaymentAccountRow) -> int:
         total += session.exec(
             count.where(*own, asked, col(provider) == here[0], col(at) == here[1])
         ).one()
-    return total
+    return total + _undecided(session, account)
+
+
+def _undecided(session: Session, account: PaymentAccountRow) -> int:
+    """Automatic charges there that may be taking money, and what may go back of payments."""
+    found = 0
+    for name, tenant_id, is_open in (
+        (AutoChargeRow.top_up_id, AutoChargeRow.tenant_id, col(AutoChargeRow.status).in_(ASKED)),
+        (ReversalRow.top_up_id, ReversalRow.tenant_id, col(ReversalRow.settled_at).is_(None)),
+    ):
+        of_account = (
+            col(TopUpRow.tenant_id) == account.tenant_id,
+            col(TopUpRow.provider) == account.provider,
+            col(TopUpRow.provider_account) == account.account,
+        )
+        its_own = (col(tenant_id) == TopUpRow.tenant_id, col(name) == TopUpRow.public_id)
+        count = select(func.count()).select_from(TopUpRow)
+        found += session.exec(count.where(*of_account, *its_own, is_open)).one()
+    return found
 
 
 def reseal(session: Session, anew: Callable[[str], str]) -> int:

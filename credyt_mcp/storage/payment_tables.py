@@ -142,6 +142,7 @@ class SandboxSessionRow(SQLModel, table=True):
     """What the sandbox payment provider remembers of a checkout; the provider's books, not ours."""
 
     __tablename__ = "sandbox_sessions"
+    __table_args__ = (Index("sandbox_sessions_paid", "tenant_id", "created_at"),)
 
     id: str = Field(sa_type=Text, primary_key=True)
     tenant_id: int
@@ -154,18 +155,25 @@ class SandboxSessionRow(SQLModel, table=True):
     failure_url: str = Field(sa_type=Text)
     save_card: int = 0
     customer_key: str | None = Field(default=None, sa_type=Text)
+    setup: int = Field(default=0, sa_column_kwargs={"server_default": text("0")})
+    card: str | None = Field(default=None, sa_type=Text)
+    refunds: str = Field(default="succeeded", sa_type=Text)
     created_at: datetime = Field(sa_type=Micros)
     expires_at: datetime = Field(sa_type=Micros)
 
 
 class SandboxCardRow(SQLModel, table=True):
-    """The test card that the sandbox provider keeps for a customer. Never a real number."""
+    """A test card that the sandbox provider keeps for a customer. Never a real number."""
 
-    __tablename__ = "sandbox_cards"
+    __tablename__ = "sandbox_payment_methods"
+    __table_args__ = (UniqueConstraint("tenant_id", "customer_key", "number"),)
 
-    tenant_id: int = Field(primary_key=True)
-    customer_key: str = Field(sa_type=Text, primary_key=True)
+    id: str = Field(sa_type=Text, primary_key=True)
+    tenant_id: int
+    customer_key: str = Field(sa_type=Text)
     number: str = Field(sa_type=Text)
+    authenticated: int = 0
+    created_at: datetime = Field(sa_type=Micros)
 
 
 class SandboxChargeRow(SQLModel, table=True):
@@ -177,5 +185,6 @@ class SandboxChargeRow(SQLModel, table=True):
     key: str = Field(sa_type=Text, primary_key=True)
     status: str = Field(sa_type=Text)
     reason: str | None = Field(default=None, sa_type=Text)
+    code: str | None = Field(default=None, sa_type=Text)
     amount_minor: int = Field(sa_type=BigInteger)
     currency: str = Field(sa_type=Text)

@@ -8,8 +8,8 @@ from __future__ import annotations
 from decimal import Decimal
 
 from credyt_mcp.clock import from_micros
-from credyt_mcp.domain.assets import Rate, rate_at
-from credyt_mcp.domain.earnings import revenue_basis
+from credyt_mcp.domain.assets import Rate
+from credyt_mcp.domain.earnings import rate_in_force
 from credyt_mcp.domain.grants import Basis
 from credyt_mcp.domain.money import Asset
 from credyt_mcp.storage import tables
@@ -34,7 +34,6 @@ class RatesInForce:
         return self._known[key]
 
     def _find(self, tenant_id: int, asset: Asset) -> Basis | None:
-        """In USD if the asset is sold for USD, else in the first of its currencies by code."""
         named = [(tenant_id, asset.code.casefold())]
         [row] = self._connection.find(ASSETS, ("tenant_id", "code_folded"), named)
         found = self._connection.find(RATES, ("tenant_id", "asset_id"), [(tenant_id, row["id"])])
@@ -44,8 +43,4 @@ class RatesInForce:
             ends = None if rate["valid_to"] is None else from_micros(rate["valid_to"])
             entry = Rate(Decimal(rate["rate"]), from_micros(rate["valid_from"]), ends)
             by_source.setdefault(rate["source"], []).append(entry)
-        for source in sorted(by_source, key=lambda code: (code != "USD", code)):
-            price = rate_at(by_source[source], from_micros(self._now))
-            if price is not None:
-                return revenue_basis(asset, price, source)
-        return None
+        return rate_in_force(asset, by_source, from_micros(self._now))

@@ -1,120 +1,179 @@
-"""Rollups of revenue and cost: added to by the lane, read by everybody.
+"""Rollups of revenue and cost as the lane adds to them; profitability.py reads them.
 
 The lane adds to each row it touches once a batch, with nothing read before and nothing locked that
-another wallet needs: see RollupRow. An amount is kept as a whole number of billions and the rest,
-because a day of a large tenant may not fit 64 bits.
+another wallet needs: see rollup_tables.py. An amount is kept as a whole number of billions and the
+rest, because a day of a large tenant may not fit 64 bits.
 """
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Collection, Iterable, Sequence
-from datetime import date
+from collections.abc import Iterable, Sequence
+from datetime import date, timedelta
+from functools import lru_cache
 from typing import Any, NamedTuple
 
-from sqlmodel import Session, col, func, select
-
 from credyt_mcp.domain.book import Book
-from credyt_mcp.domain.earnings import Tally
+from credyt_mcp.domain.margins import Tally
 from credyt_mcp.domain.usage import RecordUsage
 from credyt_mcp.ids import client_key
 from credyt_mcp.storage.lane_connection import LaneConnection, table_of
-from credyt_mcp.storage.ledger_tables import CostIdRow, RollupRow
+from credyt_mcp.storage.rollup_tables import CostIdRow, CustomerMarginRow, MarginRow, UseMarginRow
 from credyt_mcp.storage.unpriced import load_open_costs, save_costs
 
-ROLLUPS = table_of(RollupRow)
+MARGINS = table_of(MarginRow)
+CUSTOMER_MARGINS = table_of(CustomerMarginRow)
+USE_MARGINS = table_of(UseMarginRow)
 COST_IDS = table_of(CostIdRow)
-KEY = ("tenant_id", "shard", "day", "dimension", "name", "detail", "currency")
+KEY, CUSTOMER_KEY, USE_KEY = (
+    tuple(column.name for column in table.primary_key)
+    for table in (MARGINS, CUSTOMER_MARGINS, USE_MARGINS)
+)
 PART = 10**9
 EPOCH = date(1970, 1, 1)
+MONTHS = 1_000_000
+"""Periods from here on are months (counted since 1970), those below are days."""
 
 
 class Heading(NamedTuple):
-    """What a rollup row sums up; `day` counts from 1970."""
+    """What a row of all customers sums up, but for its shard."""
 
     tenant_id: int
     day: int
-    dimension: str
-    name: str
-    detail: str
+    event_type: str
+    price: int
+    product: str
+    vendor: str
+    model: str
+    category: str
+    currency: str
+
+
+class CustomerHeading(NamedTuple):
+    """What a row of one customer sums up."""
+
+    tenant_id: int
+    period: int
+    customer_id: int
+    currency: str
+
+
+class UseHeading(NamedTuple):
+    """What a row of one end user and task sums up."""
+
+    tenant_id: int
+    period: int
+    customer_id: int
+    user_id: str
+    subject: str
     currency: str
 
 
 class Sums(NamedTuple):
-    """Ledger units of one currency."""
+    """Ledger units of one currency; `repeated` in the rows of all customers alone."""
 
-    revenue: int
-    costs: int
-    events: int
-
-
-NOTHING = Sums(0, 0, 0)
-
-
-class Days(NamedTuple):
-    """UTC days, both included."""
-
-    first: date
-    last: date
+    revenue: int = 0
+    costs: int = 0
+    repeated: int = 0
+    events: int = 0
+    unpriced: int = 0
 
 
-EVER = Days(date.min, date.max)
-"""Bounds all the same: without any, SQLite reads all rows of the tenant, and uses no index."""
+NOTHING = Sums()
+REPEATED = Sums._fields.index("repeated")
+
+Places = dict[tuple[Any, ...], Sequence[int]]
+"""Amounts in the order of `Sums`, by the fields of a heading."""
 
 
-def summed(tallies: Iterable[Tally]) -> dict[Heading, Sums]:
-    """The rows that tallies add up to."""
-    found: dict[tuple[int, int, str, str, str, str], list[int]] = {}
+@lru_cache(maxsize=1000)
+def month_of(day: int) -> int:
+    """The period of the month that a day is in."""
+    at = date.fromordinal(EPOCH.toordinal() + day)
+    return MONTHS + (at.year - EPOCH.year) * 12 + at.month - 1
 
-    def add(place: tuple[int, int, str, str, str, str], *amounts: int) -> None:
-        sums = found.setdefault(place, [0, 0, 0])
-        for index, amount in enumerate(amounts):
-            sums[index] += amount
 
-    for tally in tallies:
-        of = tally.tenant_id, tally.day
-        for currency, (revenue, costs) in _by_currency(tally).items():
+class Summed(NamedTuple):
+    """The rows that tallies add up to, by the headings of each table."""
+
+    shared: Places
+    customers: Places
+    uses: Places
+
+
+def summed(tallies: Iterable[Tally]) -> Summed:
+    shared: Places = {}
+    customers: Places = {}
+    uses: Places = {}
+    amounts: list[int]
+    for tenant_id, customer_id, event_type, user_id, subject, cells in tallies:
+        for day, price, product, vendor, model, category, currency, *amounts in cells:
             add(
-                (*of, "customer", str(tally.customer_id), "", currency),
-                revenue,
-                costs,
-                tally.events,
+                shared,
+                (tenant_id, day, event_type, price, product, vendor, model, category, currency),
+                amounts,
             )
-            add((*of, "all", "", "", currency), revenue, costs, tally.events)
-        for cost in tally.costs:
-            if cost.unpriced and cost.counted:
-                customer = str(tally.customer_id)
-                add((*of, "unpriced", cost.vendor, cost.model, cost.currency), 0, 0, cost.unpriced)
-                add((*of, "customer", customer, "unpriced", cost.currency), 0, 0, cost.unpriced)
-                add((*of, "all", "", "unpriced", cost.currency), 0, 0, cost.unpriced)
-            if cost.unpriced <= 0:
-                dimension = "vendor" if cost.counted else "repeated"
-                add((*of, dimension, cost.vendor, cost.category, cost.currency), 0, cost.units, 1)
-    return {Heading(*place): Sums(*amounts) for place, amounts in found.items()}
+            if amounts[REPEATED]:  # no customer is shown them
+                amounts = list(amounts)
+                amounts[REPEATED] = 0
+            add(customers, (tenant_id, day, customer_id, currency), amounts)
+            if user_id or subject:
+                add(uses, (tenant_id, day, customer_id, user_id, subject, currency), amounts)
+    months: Places = {}
+    for (tenant_id, day, customer_id, currency), of_day in customers.items():
+        add(months, (tenant_id, month_of(day), customer_id, currency), of_day)
+    return Summed(shared, customers | months, uses)
 
 
-def _by_currency(tally: Tally) -> dict[str, tuple[int, int]]:
-    """Revenue and cost, in the currencies that have any."""
-    found = {currency: (units, 0) for currency, units in tally.revenue.items()}
-    for cost in tally.costs:
-        if cost.counted and cost.unpriced <= 0:
-            revenue, costs = found.get(cost.currency, (0, 0))
-            found[cost.currency] = (revenue, costs + cost.units)
-    return found
+def period_name(period: int) -> str:
+    """A day or a month as people write it."""
+    if period < MONTHS:
+        return str(EPOCH + timedelta(days=period))
+    year, month = divmod(period - MONTHS, 12)
+    return f"{EPOCH.year + year}-{month + 1:02}"
 
 
-def as_rows(sums: dict[Heading, Sums], shard: int) -> list[dict[str, Any]]:
-    """In key order, as everybody writes them, so that nobody waits in a circle. A customer's rows
-    have one writer at a time, who holds the wallet."""
+def add(into: Places, place: tuple[Any, ...], amounts: Sequence[int]) -> None:
+    """Add what one row sums up to what is known of it."""
+    known = into.get(place)
+    if known is None:
+        into[place] = amounts
+    else:
+        into[place] = [have + more for have, more in zip(known, amounts, strict=True)]
+
+
+def as_rows(sums: Places, shard: int) -> list[dict[str, Any]]:
+    """In key order, as everybody writes them, so that nobody waits in a circle."""
     rows = []
-    for heading, (revenue, costs, events) in sorted(sums.items()):
-        row = dict(zip(Heading._fields, heading, strict=True))
-        row["shard"] = 0 if heading.dimension == "customer" else shard
-        row["revenue"], row["revenue_rest"] = divmod(revenue, PART)
-        row["costs"], row["costs_rest"] = divmod(costs, PART)
-        row["events"] = events
+    for place, (revenue, costs, repeated, events, unpriced) in sorted(sums.items()):
+        row = _row(Heading._fields, place, revenue, costs, events, unpriced)
+        row["shard"] = shard
+        row["repeated"], row["repeated_rest"] = divmod(repeated, PART)
         rows.append(row)
     return rows
+
+
+def own_rows(fields: tuple[str, ...], sums: Places) -> list[dict[str, Any]]:
+    """Likewise, of single customers."""
+    return [
+        _row(fields, place, revenue, costs, events, unpriced)
+        for place, (revenue, costs, _, events, unpriced) in sorted(sums.items())
+    ]
+
+
+def _row(
+    fields: tuple[str, ...],
+    place: tuple[Any, ...],
+    revenue: int,
+    costs: int,
+    events: int,
+    unpriced: int,
+) -> dict[str, Any]:
+    row = dict(zip(fields, place, strict=True))
+    row["revenue"], row["revenue_rest"] = divmod(revenue, PART)
+    row["costs"], row["costs_rest"] = divmod(costs, PART)
+    row["events"], row["unpriced"] = events, unpriced
+    return row
 
 
 class Rollups:
@@ -144,43 +203,11 @@ class Rollups:
             ids = [{"tenant_id": one, "key": key} for one, key in sorted(tallies.new_cost_ids)]
             self._connection.insert(COST_IDS, ids)
         save_costs(self._connection, book)
-        if rows := as_rows(summed(tallies.rows), self._shard):
-            self._connection.add(ROLLUPS, KEY, rows)
-
-
-def read(
-    session: Session,
-    tenant_id: int,
-    dimension: str,
-    names: Collection[str],
-    days: Days,
-    detail: str | None = None,
-) -> dict[tuple[str, str], dict[str, Sums]]:
-    """By name and detail, the sums per currency over `days`."""
-    first, last = ((day - EPOCH).days for day in days)
-    columns = (RollupRow.revenue, RollupRow.revenue_rest, RollupRow.costs, RollupRow.costs_rest)
-    query = (
-        select(
-            RollupRow.name,
-            RollupRow.detail,
-            RollupRow.currency,
-            *(func.sum(column) for column in (*columns, RollupRow.events)),
-        )
-        .where(
-            RollupRow.tenant_id == tenant_id,
-            RollupRow.dimension == dimension,
-            col(RollupRow.name).in_(names),
-            RollupRow.day >= first,
-            RollupRow.day <= last,
-        )
-        .group_by(RollupRow.name, RollupRow.detail, RollupRow.currency)
-    )
-    if detail is not None:
-        query = query.where(RollupRow.detail == detail)
-    found: dict[tuple[str, str], dict[str, Sums]] = {}
-    parts: Sequence[int]
-    for name, of, currency, *parts in session.exec(query):
-        high, rest, costs, costs_rest, events = map(int, parts)
-        sums = Sums(high * PART + rest, costs * PART + costs_rest, events)
-        found.setdefault((name, of), {})[currency] = sums
-    return found
+        sums = summed(tallies.rows)
+        if sums.shared:
+            own = own_rows(CustomerHeading._fields, sums.customers)
+            self._connection.add(CUSTOMER_MARGINS, CUSTOMER_KEY, own)
+            if sums.uses:
+                uses = own_rows(UseHeading._fields, sums.uses)
+                self._connection.add(USE_MARGINS, USE_KEY, uses)
+            self._connection.add(MARGINS, KEY, as_rows(sums.shared, self._shard))

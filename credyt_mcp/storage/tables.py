@@ -166,6 +166,7 @@ class CustomerRow(SQLModel, table=True):
     email: str | None = Field(default=None, sa_type=Text)
     details: Any = Field(sa_type=ExactJson)
     next_due_at: datetime | None = Field(default=None, sa_type=Micros)
+    default_card: str | None = Field(default=None, sa_type=Text)
     created_at: datetime = Field(sa_type=Micros)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from sqlmodel import Session, col, select
@@ -32,9 +33,12 @@ class Found(NamedTuple):
     tenant: TenantRow
 
 
-def find(session: Session, public_id: str) -> Found | None:
-    """For who only knows the payment: a payment page, a provider's event."""
-    found = session.exec(_whole().where(TopUpRow.public_id == public_id)).first()
+def find(session: Session, public_id: str, tenant_id: int | None = None) -> Found | None:
+    """Of any tenant for who only knows the payment: a payment page, a provider's event."""
+    whole = _whole().where(TopUpRow.public_id == public_id)
+    if tenant_id is not None:
+        whole = whole.where(TopUpRow.tenant_id == tenant_id)
+    found = session.exec(whole).first()
     return None if found is None else Found(*found)
 
 
@@ -46,9 +50,14 @@ def _whole() -> Any:
     )
 
 
-def set_checkout(session: Session, tenant_id: int, public_id: str, ref: str, url: str) -> None:
+def set_checkout(
+    session: Session, tenant_id: int, public_id: str, ref: str, url: str, **more: datetime
+) -> None:
+    """The top-up's payment page; `more` are other columns of when it ends and is asked after."""
     row = session.exec(
         select(TopUpRow).where(TopUpRow.tenant_id == tenant_id, TopUpRow.public_id == public_id)
     ).one()
     row.provider_ref, row.redirect_url = ref, url
+    for name, moment in more.items():
+        setattr(row, name, moment)
     session.add(row)

@@ -18,9 +18,11 @@ class DueWork:
     `next_due(session, tenant_id)` is the earliest such moment that stands, past or to come.
     `run_due(billing, tenant_id)` does what is due by now, of one tenant or (None) of all, and
     answers how much it was. Any number of processes run it at once: what it does must be done
-    once however often it is tried.
+    once however often it is tried. Work that `asks_others` has a loop of its own, so that
+    a provider which does not answer keeps nothing else waiting, nor other such work.
     """
 
     kind: str
     next_due: Callable[[Session, int], datetime | None]
     run_due: Callable[[Billing, int | None], Awaitable[int]]
+    asks_others: bool = False

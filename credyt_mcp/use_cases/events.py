@@ -44,12 +44,12 @@ CustomerId = Annotated[str, Field(description="customer id, or your external id"
 
 
 class SubmitEvents(Command):
-    """Bill several usage events of one customer, all or none (at most 1,000). Sending an event
-    again with the same id bills nothing twice."""
+    """Bill several usage events of one customer, all or none (at most 1,000). An id is billed
+    once, however often it is sent."""
 
     customer_id: Annotated[str | None, Field(description="customer id, or your external id")] = None
     customer_external_id: str | None = None
-    events: list[UsageEventFields]
+    events: Annotated[list[UsageEventFields], Field(description="fields as record_event's")]
     authorization_id: Annotated[
         str | None, Field(description="authorization that all events capture")
     ] = None

@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from credyt_mcp.codegen import manifest as manifests
+from credyt_mcp.codegen.checks.checking import Beside
+from credyt_mcp.codegen.checks.secrets import BUNDLES
 from credyt_mcp.codegen.edits import with_ending
 from credyt_mcp.codegen.operations import Plan as Plan
 from credyt_mcp.codegen.operations import digest
@@ -19,11 +21,13 @@ from credyt_mcp.codegen.removal import Removal, removal
 from credyt_mcp.codegen.snapshot import SKIPPED, AppSnapshot, inside
 from credyt_mcp.errors import InvalidRequest, NotFound, PlanOutdated
 
+NEVER_BUILT = frozenset({".git", ".venv", "venv", "node_modules", "cache"})
+SECRETS = ("CREDYT_API_KEY", "CREDYT_WEBHOOK_SECRET")
 READ_BYTES_MAX = 400_000
 READ_ENDINGS = (
     *(".py", ".toml", ".txt", ".cfg", "Pipfile"),
     *(".ts", ".tsx", ".js", ".jsx", ".mjs", ".cjs", ".mts", ".json", ".jsonc"),
-    *(".example", ".new", ".html", ".sql"),
+    *(".example", ".new", ".html", ".vue", ".svelte", ".sql"),
 )
 
 
@@ -59,7 +63,7 @@ def apply(folder: Path, plan: Plan, plan_id: str | None = None) -> None:
 def remove(folder: Path) -> Removal:
     """Take the integration out. Raises NotFound where there is none."""
     snapshot = read_app(folder)
-    manifest = _manifest(snapshot)
+    manifest = manifest_of(snapshot)
     done = removal(snapshot, manifest)
     for path, text in done.changes.items():
         target = _target(folder, path)
@@ -74,7 +78,7 @@ def remove(folder: Path) -> Removal:
 def status(folder: Path) -> dict[str, str]:
     """How each file of the integration stands. Raises NotFound where there is none."""
     snapshot = read_app(folder)
-    manifest = _manifest(snapshot)
+    manifest = manifest_of(snapshot)
     begun = {path: one.sha256 for path, one in manifest.owned.items()} | manifest.seeded
     said: dict[str, str] = {}
     for path, sha256 in sorted(begun.items()):
@@ -87,7 +91,36 @@ def status(folder: Path) -> dict[str, str]:
     return said | dict.fromkeys(sorted(manifest.edits), "edited")
 
 
-def _manifest(snapshot: AppSnapshot) -> manifests.Manifest:
+def read_beside(folder: Path) -> Beside:
+    """What verification looks at beside the source: pages as they were built, and the names that
+    the app's `.env` files set, if billing's are among them. Values are only looked for."""
+    bundles: dict[str, str] = {}
+    for where, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if name not in NEVER_BUILT)
+        for name in names:
+            path = (Path(where) / name).relative_to(folder).as_posix()
+            built = any(f"/{path}".rpartition(one)[1] for one in BUNDLES)
+            if built and name.endswith((".js", ".mjs", ".css", ".html", ".map")):
+                bundles[path] = (folder / path).read_text(errors="replace")
+    said = read_settings(folder)
+    set_here = frozenset(key for key, value in said.items() if value)
+    secrets = frozenset(value for key, value in said.items() if key in SECRETS and value)
+    ours = any(key.startswith("CREDYT_") for key in set_here)
+    return Beside(bundles, set_here if ours else None, secrets)
+
+
+def read_settings(folder: Path) -> dict[str, str]:
+    """What the app's `.env` files set."""
+    said: dict[str, str] = {}
+    for name in (".env", ".env.local"):
+        lines = (_text(folder / name) or "").splitlines()
+        pairs = (line.removeprefix("export ").partition("=") for line in lines)
+        said |= {key.strip(): value.strip(" \"'") for key, _, value in pairs}
+    return said
+
+
+def manifest_of(snapshot: AppSnapshot) -> manifests.Manifest:
+    """Raises NotFound where there is none."""
     manifest = manifests.read(snapshot.text(manifests.PATH))
     if manifest is None:
         raise NotFound(

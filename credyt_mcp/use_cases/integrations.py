@@ -83,8 +83,7 @@ def plan_integration(
     billing: Billing, command: PlanIntegration
 ) -> IntegrationPlan | OperationContent:
     """Raises InvalidRequest for paths outside the app, an unknown stack or operation."""
-    if sum(len(text) for text in command.files.values() if text) > CHARACTERS_MAX:
-        raise InvalidRequest("files", f"must have at most {CHARACTERS_MAX:,} characters in all")
+    check_size(command.files)
     snapshot = AppSnapshot(command.files)
     given = command.model_dump(include={"events", "stack", "root"}, exclude_none=True)
     made = planned(snapshot, given, lambda: sold(billing))
@@ -93,6 +92,11 @@ def plan_integration(
     if not 1 <= command.operation <= len(made.operations):
         raise InvalidRequest("operation", f"must be 1 to {len(made.operations)}")
     return content(made.operations[command.operation - 1], command.operation)
+
+
+def check_size(files: dict[str, str | None]) -> None:
+    if sum(len(text) for text in files.values() if text) > CHARACTERS_MAX:
+        raise InvalidRequest("files", f"must have at most {CHARACTERS_MAX:,} characters in all")
 
 
 def planned(

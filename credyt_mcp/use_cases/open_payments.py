@@ -15,6 +15,7 @@ from credyt_mcp.storage import open_payments
 from credyt_mcp.storage.open_payments import OpenPayment
 from credyt_mcp.use_cases.context import Billing
 from credyt_mcp.use_cases.provider_events import keep, look_into_events
+from credyt_mcp.use_cases.reversals import ask_after_reversals
 from credyt_mcp.use_cases.settling import settle_payment
 from credyt_mcp.use_cases.top_ups import FIRST_POLL
 
@@ -42,7 +43,8 @@ async def keep_following_up(billing: Billing) -> NoReturn:
 
 async def follow_up(billing: Billing) -> int:
     """All that is due by now; answers how much was looked into."""
-    return await look_into_events(billing) + await ask_after_open(billing)
+    looked = await look_into_events(billing)
+    return looked + await ask_after_open(billing) + await ask_after_reversals(billing)
 
 
 async def ask_after_open(billing: Billing) -> int:

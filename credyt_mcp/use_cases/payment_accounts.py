@@ -198,17 +198,17 @@ def update_payment_account(billing: Billing, command: UpdatePaymentAccount) -> P
 def disconnect_payment_account(billing: Billing, command: GetPaymentAccount) -> None:
     """Forget the account with its key and secrets. New payments go where they would without it.
 
-    Raises NotFound, WrongState while payments that were begun with it are open: they could not be
-    asked after any more.
+    Raises NotFound, WrongState while payments that were begun with it are open, or refunds or
+    disputes of them: they could not be asked after any more.
     """
     with billing.database.write(alone=True) as session:
         row = _found(session, billing, command.payment_account_id)
         waiting = payment_accounts.open_payments(session, row)
         if waiting:
             raise WrongState(
-                f"{waiting} payments begun with {row.account} are still open",
+                f"{waiting} payments, refunds or disputes at {row.account} are still open",
                 hint="Connect another account, so that new payments go there, and remove this one "
-                "when its pages have been paid or have expired.",
+                "when its pages have been paid or have expired, and what went back is decided.",
             )
         session.delete(row)
         _note(session, billing, "payment_account.disconnected", row, _audited(row), gone=True)

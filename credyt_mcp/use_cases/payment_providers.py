@@ -62,6 +62,14 @@ class PaymentProviders:
         row = self._active(tenant)
         return "" if row is None else row.account
 
+    def still_taking(self, tenant: Tenant, provider: str, account: str) -> PaymentProvider | None:
+        """Who takes new payments, if that is where something was begun before; else None."""
+        now = self.of(tenant)
+        if now.name != provider:
+            return None
+        of_server = now is self.server and self._is_servers(account)
+        return now if of_server or now.account == account else None
+
     def named(self, provider: str, account: str, tenant: Tenant) -> PaymentProvider:
         """Who took a payment that was begun before. Raises NotFound for an account that we have no
         access to any more."""

@@ -13,7 +13,7 @@ from decimal import ROUND_FLOOR, Decimal
 from typing import Annotated, NamedTuple
 
 import anyio
-from pydantic import Field
+from pydantic import Field, StrictBool
 from sqlmodel import Session
 
 from credyt_mcp.domain.assets import currency, rate_at
@@ -28,6 +28,7 @@ from credyt_mcp.use_cases.billing_portal import Guest, guest_of
 from credyt_mcp.use_cases.context import Billing, Command, PositiveAmount, Result, perform
 from credyt_mcp.use_cases.customers import CustomerDetails, GetCustomer, get_customer
 from credyt_mcp.use_cases.event_views import EventFee, fees_of
+from credyt_mcp.use_cases.portal_auto_top_ups import Automatic, automatic, cards_now
 from credyt_mcp.use_cases.subscriptions import Subscription
 from credyt_mcp.use_cases.top_ups import (
     Destination,
@@ -54,6 +55,7 @@ class TopUpInPortal(ViewPortal):
 
     choice: Annotated[str, Field(max_length=200)]
     amount: PositiveAmount
+    save_card: StrictBool = False
 
 
 class Unit(NamedTuple):
@@ -120,6 +122,7 @@ class PortalView(Result):
     choices: list[Choice]
     pays_at: list[str]
     """Where the provider's payment pages are."""
+    automatic: Automatic
 
 
 class PortalTopUp(Result):
@@ -163,6 +166,7 @@ def top_up_in_portal(billing: Billing, command: TopUpInPortal) -> PortalTopUp:
             destination=Destination(account_name=account_name, asset=asset),
             return_url=page,
             failure_url=page,
+            save_card=command.save_card,
         ),
     )
     pays_at = list(guest.billing.payments.page_origins)
@@ -178,11 +182,13 @@ def _waiting(guest: Guest) -> str | None:
 
 def _view(guest: Guest, subscriptions: Sequence[Subscription]) -> PortalView:
     billing, customer = guest.billing, guest.customer
+    cards = cards_now(guest)
     with billing.database.read() as session:
         accounts = _own_accounts(session, guest)
         recent = events.latest(session, customer, SHOWN)
         payments = top_ups.latest(session, customer, SHOWN)
         choices = _choices(session, guest, accounts)
+        automatic_here = automatic(session, guest, accounts, cards)
         fees = [fees_of(billing, row.id, row.fees or []) for row in recent]
         codes = {fee.currency for some in fees for fee in some}
         codes |= {account.asset.code for account in accounts} | {row.asset for row in payments}
@@ -202,6 +208,7 @@ def _view(guest: Guest, subscriptions: Sequence[Subscription]) -> PortalView:
         top_ups=[_top_up(row, units[row.asset], billing.now()) for row in payments],
         choices=choices,
         pays_at=_pays_at(guest),
+        automatic=automatic_here,
     )
 
 

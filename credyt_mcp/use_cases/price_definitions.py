@@ -43,10 +43,14 @@ def define_price(billing: Billing, command: DefinePrice) -> PriceDefined:
     now = billing.now()
     with billing.database.write() as session:
         product = locked_product(session, billing, command.product_id)
-        asset = _asset(session, billing, command)
+        asset = known_asset(session, billing, command)
         base = _working_version(session, product)
         rows = products.prices(session, base)
-        name = command.name or _name_in_use(command, rows) or command.derived_name
+        name = (
+            command.name
+            or name_in_use(command, [row.definition for row in rows])
+            or command.derived_name
+        )
         price = build(command, name, asset.code)
         example = _example(command, price, asset)
         replaced = next((row for row in rows if row.definition["name"] == name), None)
@@ -71,7 +75,7 @@ def define_price(billing: Billing, command: DefinePrice) -> PriceDefined:
         )
 
 
-def _asset(session: Session, billing: Billing, command: DefinePrice) -> Asset:
+def known_asset(session: Session, billing: Billing, command: DefinePrice) -> Asset:
     asset = assets.find(session, billing.tenant.id, command.asset)
     if asset is None:
         raise UnknownReference(
@@ -137,9 +141,9 @@ def _charges_same(command: DefinePrice, definition: dict[str, Any]) -> bool:
     return command.fixed_price is None and same
 
 
-def _name_in_use(command: DefinePrice, rows: list[PriceRow]) -> str | None:
+def name_in_use(command: DefinePrice, definitions: list[dict[str, Any]]) -> str | None:
     """A nameless definition means the one price that charges the same, whatever its name."""
-    same = [row.definition["name"] for row in rows if _charges_same(command, row.definition)]
+    same = [one["name"] for one in definitions if _charges_same(command, one)]
     return same[0] if len(same) == 1 else None
 
 

@@ -55,11 +55,11 @@ class CreateWallet(Command):
     ] = None
     starting_credit: Annotated[
         StartingCredit | list[StartingCredit] | None,
-        Field(description="free credit, one or a list"),
+        Field(description="free credit"),
     ] = None
     limits: Annotated[
         AssetLimits | list[AssetLimits] | None,
-        Field(description="limits per asset, one or a list; as in set_wallet_limits"),
+        Field(description="as in set_wallet_limits"),
     ] = None
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 from sqlmodel import Session
@@ -12,19 +12,16 @@ from credyt_mcp.domain.assets import currency
 from credyt_mcp.domain.costs import main_currency
 from credyt_mcp.domain.money import from_units
 from credyt_mcp.errors import InvalidRequest, NotFound
-from credyt_mcp.storage import assets, customers, rollups, vendors
+from credyt_mcp.storage import assets, customers, vendors
+from credyt_mcp.storage import profitability as sums_of
 from credyt_mcp.storage.customers import CustomerFilter
-from credyt_mcp.storage.rollups import EVER, Days, Sums
+from credyt_mcp.storage.profitability import EVER, ByCurrency, Days
 from credyt_mcp.use_cases.context import Billing, Command, Number, PageOf, Result
 from credyt_mcp.use_cases.profits import Profitability, profitability
 from credyt_mcp.use_cases.subscriptions import CustomerId, customer_of
 
 PeriodFrom = Annotated[date | None, Field(description="first UTC day")]
 PeriodTo = Annotated[date | None, Field(description="last UTC day, included")]
-
-
-Found = dict[tuple[str, str], dict[str, Sums]]
-"""Sums by currency, by name and detail of rollups."""
 
 
 class PeriodFields(Command):
@@ -100,8 +97,8 @@ def get_customer_stats(billing: Billing, command: GetCustomerStats) -> Profitabi
     days = _days(command.period_from, command.period_to)
     with billing.database.read() as session:
         row = customer_of(session, billing, command.customer_id)
-        found = rollups.read(session, row.tenant_id, "customer", [str(row.id)], days)
-        return _profitability(session, billing, found, str(row.id))
+        found = sums_of.of_customers(session, row.tenant_id, [row.id], days)
+        return profitability_of(session, billing, found.get(row.id, {}))
 
 
 def list_customer_stats(billing: Billing, command: ListCustomerStats) -> CustomerStatsPage:
@@ -111,21 +108,21 @@ def list_customer_stats(billing: Billing, command: ListCustomerStats) -> Custome
     days = _checked(Days(command.period_from or last.replace(day=1), last))
     tenant_id = billing.tenant.id
     with billing.database.read() as session:
-        total = rollups.read(session, tenant_id, "all", [""], days)
+        total = sums_of.of_all(session, tenant_id, days)
         rows, count = customers.page(
             session, tenant_id, CustomerFilter(), command.offset, command.limit
         )
-        found = rollups.read(session, tenant_id, "customer", [str(row.id) for row in rows], days)
+        found = sums_of.of_customers(session, tenant_id, [row.id for row in rows], days)
         items = [
             CustomerStatsItem(
                 id=row.public_id,
                 external_id=row.external_id,
                 name=row.name,
-                stats=_profitability(session, billing, found, str(row.id)),
+                stats=profitability_of(session, billing, found.get(row.id, {})),
             )
             for row in rows
         ]
-        summary = _profitability(session, billing, total, "")
+        summary = profitability_of(session, billing, total)
     return CustomerStatsPage(
         summary=summary,
         period_from=days.first,
@@ -144,10 +141,13 @@ def get_vendor_stats(billing: Billing, command: GetVendorStats) -> VendorStats:
         vendor = vendors.find(session, tenant_id, command.vendor_id)
         if vendor is None:
             raise NotFound(f"there is no vendor '{command.vendor_id}'")
-        name = [vendor.public_id]
-        counted = _costs(rollups.read(session, tenant_id, "vendor", name, days, category))
-        repeated = _costs(rollups.read(session, tenant_id, "repeated", name, days, category))
-        unpriced = rollups.read(session, tenant_id, "unpriced", name, days)
+        found = sums_of.of_vendor(session, tenant_id, vendor.public_id, days, category)
+    counted = _costs(found, "costs")
+    repeated = _costs(found, "repeated")
+    unpriced: dict[str, int] = {}
+    for (model, _), by_currency in found.items():
+        calls = sum(sums.unpriced for sums in by_currency.values())
+        unpriced[model] = unpriced.get(model, 0) + calls
     codes = sorted(counted.keys() | repeated.keys())
     first = main_currency(codes)
     costs = {
@@ -155,13 +155,10 @@ def get_vendor_stats(billing: Billing, command: GetVendorStats) -> VendorStats:
         for code in {first, *codes}
     }
     others = [costs[code] for code in codes if code != first]
-    calls = {
-        model: sum(one.events for one in sums.values()) for (_, model), sums in unpriced.items()
-    }
     return VendorStats(
         **costs[first].model_dump(),
         other_currencies=others or None,
-        unpriced_calls={model: count for model, count in calls.items() if count} or None,
+        unpriced_calls={model: calls for model, calls in unpriced.items() if calls} or None,
     )
 
 
@@ -175,21 +172,24 @@ def _checked(days: Days) -> Days:
     return days
 
 
-def _profitability(session: Session, billing: Billing, found: Found, name: str) -> Profitability:
-    sums, unpriced = found.get((name, ""), {}), found.get((name, "unpriced"), {})
+def profitability_of(session: Session, billing: Billing, found: ByCurrency) -> Profitability:
     return profitability(
-        {code: (one.revenue, one.costs) for code, one in sums.items()},
+        {code: (one.revenue, one.costs) for code, one in found.items() if one.revenue or one.costs},
         lambda code: assets.find(session, billing.tenant.id, code),
-        sum(one.events for one in unpriced.values()),
+        sum(one.unpriced for one in found.values()),
     )
 
 
-def _costs(found: Found) -> dict[str, dict[str, int]]:
+def _costs(
+    found: dict[tuple[str, str], ByCurrency], which: Literal["costs", "repeated"]
+) -> dict[str, dict[str, int]]:
     """Ledger units by currency and category."""
     costs: dict[str, dict[str, int]] = {}
     for (_, category), by_currency in found.items():
         for code, sums in by_currency.items():
-            costs.setdefault(code, {})[category] = sums.costs
+            if units := getattr(sums, which):
+                of = costs.setdefault(code, {})
+                of[category] = of.get(category, 0) + units
     return costs
 
 

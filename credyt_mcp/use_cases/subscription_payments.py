@@ -110,13 +110,11 @@ async def _offer_page(billing: Billing, found: Found) -> None:
 def _page_to_keep(billing: Billing, found: Found) -> PaymentSnapshot | None:
     """The payment's page, which is closed if its provider takes no new payments any more. None
     where there is none, or none that can be asked after."""
-    payment, now = found.payment, billing.payments
+    payment, providers = found.payment, billing.providers
     if payment.provider_ref is None:
         return None
-    if (payment.provider, payment.provider_account) not in (
-        (now.name, now.account),
-        (now.name, ""),
-    ):
+    begun_at = payment.provider or "", payment.provider_account or ""
+    if providers.still_taking(billing.tenant, *begun_at) is None:
         return _close_page(billing, found)
     try:
         return _page(billing, found)
@@ -206,6 +204,7 @@ def _charge(billing: Billing, found: Found) -> ChargeSnapshot:
             amount_minor=_minor(found),
             currency=payment.currency,
             description=_description(found),
+            preferred_card=found.customer.default_card,
         )
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import NoReturn
 
@@ -14,13 +14,15 @@ from sqlmodel import Session
 
 from credyt_mcp.domain.authorizations import BringUpToDate
 from credyt_mcp.domain.book import CustomerRef
-from credyt_mcp.storage import due
+from credyt_mcp.storage import auto_top_ups, due
+from credyt_mcp.use_cases.alerts import check_alerts, no_moment
+from credyt_mcp.use_cases.automatic_charges import charge_due
 from credyt_mcp.use_cases.context import Billing
 from credyt_mcp.use_cases.due_work import DueWork
 from credyt_mcp.use_cases.expiring_credit import tell_of_expiring_credit
 from credyt_mcp.use_cases.renewals import renew_due
 
-SWEEP_SECONDS = 5
+SWEEP_SECONDS, ASK_SECONDS = 5, 1
 AT_ONCE = 100
 
 log = logging.getLogger(__name__)
@@ -28,31 +30,33 @@ log = logging.getLogger(__name__)
 Find = Callable[[Session, datetime, int, int | None], list[CustomerRef]]
 
 
-async def sweep(billing: Billing) -> int:
-    """Do what is due of all tenants; answers how much. A kind that fails keeps no other waiting."""
-    return sum([await _do(billing, work) for work in WORK])
-
-
-async def _do(billing: Billing, work: DueWork) -> int:
-    try:
-        return await work.run_due(billing, None)
-    except Exception:
-        log.exception("what is due of %s failed and is tried again", work.kind)
-        return 0
+async def sweep(billing: Billing, works: Iterable[DueWork] | None = None) -> int:
+    """Do what is due of all tenants, or only these kinds of it; answers how much. A kind that
+    fails keeps no other waiting."""
+    done = 0
+    for work in WORK if works is None else works:
+        try:
+            done += await work.run_due(billing, None)
+        except Exception:
+            log.exception("what is due of %s failed and is tried again", work.kind)
+    return done
 
 
 async def keep_sweeping(billing: Billing) -> None:
-    """Sweep every few seconds, until cancelled; each kind by itself, since one may wait for a
-    payment provider."""
+    """Sweep every few seconds, until cancelled; beside it, and more often, each kind that asks
+    others by itself."""
 
-    async def keep_doing(work: DueWork) -> NoReturn:
+    async def keep_doing(works: Sequence[DueWork], seconds: float) -> NoReturn:
         while True:
-            await _do(billing, work)
-            await anyio.sleep(SWEEP_SECONDS)
+            await sweep(billing, works)
+            await anyio.sleep(seconds)
 
-    async with anyio.create_task_group() as group:
+    async with anyio.create_task_group() as beside:
         for work in WORK:
-            group.start_soon(keep_doing, work)
+            if work.asks_others:
+                beside.start_soon(keep_doing, [work], ASK_SECONDS)
+        own = [work for work in WORK if not work.asks_others]
+        beside.start_soon(keep_doing, own, SWEEP_SECONDS)
 
 
 async def _expire_holds(billing: Billing, tenant_id: int | None) -> int:
@@ -88,7 +92,9 @@ def _found(billing: Billing, tenant_id: int | None, find: Find) -> list[Customer
 WORK = (
     DueWork("authorizations", due.next_hold, _expire_holds),
     DueWork("credit", due.next_credit, _book_credit),
-    DueWork("subscriptions", due.next_subscription, renew_due),
+    DueWork("subscriptions", due.next_subscription, renew_due, asks_others=True),
     DueWork("expiring_credit", due.next_telling, tell_of_expiring_credit),
+    DueWork("alerts", no_moment, check_alerts),
+    DueWork("auto_top_ups", auto_top_ups.next_due, charge_due, asks_others=True),
 )
 """In the order in which what is due at one moment is done."""

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import logging
 from datetime import datetime, timedelta
-from typing import Annotated, Any
+from decimal import Decimal
+from typing import Annotated
 
 import anyio
-from pydantic import Field
+from pydantic import Field, StrictBool
+from sqlmodel import Session
 
-from credyt_mcp.domain.assets import convert, currency, minor_amount, plain, rate_at
+from credyt_mcp.domain.assets import convert, currency, minor_amount, rate_at
 from credyt_mcp.domain.book import CustomerRef
 from credyt_mcp.domain.fields import PositiveRate
 from credyt_mcp.domain.money import Asset, from_units, to_units
@@ -27,8 +29,13 @@ from credyt_mcp.errors import (
     UnknownReference,
 )
 from credyt_mcp.ids import new_id
-from credyt_mcp.payments.provider import CheckoutRequest, PaymentProvider, PaymentSnapshot
-from credyt_mcp.storage import assets, customers, payment_accounts, top_ups
+from credyt_mcp.payments.provider import (
+    CheckoutRequest,
+    PaymentProvider,
+    PaymentSnapshot,
+    PaymentStatus,
+)
+from credyt_mcp.storage import assets, customers, payment_accounts, reversals, top_ups
 from credyt_mcp.storage.payment_tables import TopUpRow
 from credyt_mcp.storage.provider_tables import PaymentSettingsRow
 from credyt_mcp.storage.tables import CustomerRow
@@ -69,6 +76,9 @@ class StartTopUp(Command):
     return_url: str | None = Field(default=None, max_length=2000)
     failure_url: str | None = Field(default=None, max_length=2000)
     metadata: dict[str, str] | None = None
+    save_card: Annotated[
+        StrictBool, Field(description="keep the card, if the customer agreed, for later charges")
+    ] = False
 
 
 class StartTopUpFields(StartTopUp):
@@ -76,23 +86,6 @@ class StartTopUpFields(StartTopUp):
 
     return_url: str = Field(max_length=2000)
     failure_url: str = Field(max_length=2000)
-
-
-class GenerateTopupFlow(Command):
-    """Make a link where a customer pays to top up their wallet. Open or show `redirect_url`, then
-    ask get_top_up until status is succeeded; the wallet is credited by then."""
-
-    customer_id: Annotated[str, Field(description="customer id, or your external id")]
-    amount: Annotated[PositiveAmount, Field(description="what the customer pays, such as 10")]
-    currency: Annotated[str, Field(description="of the payment")] = "USD"
-    asset: Annotated[
-        str | None, Field(description="what is credited, such as credits; default the currency")
-    ] = None
-    description: str | None = Field(default=None, max_length=500)
-    return_url: Annotated[
-        str | None, Field(max_length=2000, description="where the page leads after paying")
-    ] = None
-    failure_url: Annotated[str | None, Field(max_length=2000)] = None
 
 
 class GetTopUp(Command):
@@ -122,19 +115,8 @@ class TopUpDetails(Result):
     currency: str
     destination: ShownDestination | None = None
     status: str
-
-
-class TopupFlow(Result):
-    top_up_id: str
-    status: str
-    redirect_url: str
-    expires_at: datetime
-    pays: Number
-    currency: str
-    credits: Number
-    asset: str
-    show: str
-    wait: str
+    refunded: Number | None = None
+    disputed: Number | None = None
 
 
 def start_top_up(billing: Billing, command: StartTopUp) -> TopUpStarted:
@@ -148,7 +130,7 @@ def start_top_up(billing: Billing, command: StartTopUp) -> TopUpStarted:
 def start_checked(billing: Billing, asked: StartTopUp) -> TopUpStarted:
     """`start_top_up` for URLs that are known to be good, such as those of our own pages."""
     provider = billing.payments
-    row, settings = _written_row(billing, asked, provider)
+    row, customer_key, settings = _written_row(billing, asked, provider)
     request = CheckoutRequest(
         key=row.public_id,
         tenant_id=billing.tenant.id,
@@ -159,6 +141,8 @@ def start_checked(billing: Billing, asked: StartTopUp) -> TopUpStarted:
         failure_url=asked.failure_url or "",
         created_at=row.created_at,
         expires_at=row.expires_at,
+        save_card=asked.save_card,
+        customer_key=customer_key if asked.save_card else None,
         automatic_tax=bool(settings.automatic_tax),
         invoice=bool(settings.invoices),
     )
@@ -174,33 +158,10 @@ def start_checked(billing: Billing, asked: StartTopUp) -> TopUpStarted:
     )
 
 
-def generate_topup_flow(billing: Billing, command: GenerateTopupFlow) -> TopupFlow:
-    """A payment page with what to do with it; raises as `start_top_up` does."""
-    fields: dict[str, Any] = command.model_dump(exclude={"asset"})
-    if command.asset is not None:
-        fields["destination"] = Destination(asset=command.asset)
-    started = start_top_up(billing, StartTopUp.model_validate(fields))
-    row, _ = _found(billing, started.id)
-    destination, units = _credited(billing, row)
-    return TopupFlow(
-        top_up_id=started.id,
-        status=started.status,
-        redirect_url=started.redirect_url,
-        expires_at=started.expires_at,
-        pays=plain(command.amount),
-        currency=row.currency,
-        credits=from_units(units, destination),
-        asset=destination.code,
-        show="Send the customer to redirect_url as a link or an HTTP 303 redirect, not in a frame.",
-        wait="Ask get_top_up (GET /top-ups/{id}) until status is succeeded; the wallet is credited "
-        "by then. Do not trust the redirect alone.",
-    )
-
-
 async def get_top_up(billing: Billing, command: GetTopUp) -> TopUpDetails:
     """The top-up as it stands; if the provider knows more than we do, that is booked first.
     While it does not answer, what we know is told."""
-    row, customer = await anyio.to_thread.run_sync(_found, billing, command.top_up_id)
+    row, customer = await anyio.to_thread.run_sync(found_top_up, billing, command.top_up_id)
     status = row.status
     if status in ("initiated", "pending"):
         try:
@@ -208,6 +169,7 @@ async def get_top_up(billing: Billing, command: GetTopUp) -> TopUpDetails:
         except (ProviderUnavailable, NotFound, Misconfigured) as error:
             log.warning("top-up %s is told as it was known: %s", row.public_id, error.detail)
     paid = _known_currency(row.currency, "currency")
+    gone = await anyio.to_thread.run_sync(_gone, billing, row)
     return TopUpDetails(
         id=row.public_id,
         customer_id=customer.public_id,
@@ -217,6 +179,7 @@ async def get_top_up(billing: Billing, command: GetTopUp) -> TopUpDetails:
             account_name=row.account_name, asset=row.asset, exchange_rate=row.exchange_rate
         ),
         status=status,
+        **{kind: from_units(units, paid) for kind, units in gone.items()},
     )
 
 
@@ -225,7 +188,7 @@ async def settle(billing: Billing, row: TopUpRow, customer: CustomerRow) -> str:
 
     Raises LedgerBroken when the provider took another amount than we asked for.
     """
-    if row.provider_ref is None:
+    if row.provider_ref is None or row.status == "succeeded":
         return row.status
     payment = await anyio.to_thread.run_sync(_asked, billing, row)
     if payment.status in ("initiated", row.status):
@@ -233,13 +196,27 @@ async def settle(billing: Billing, row: TopUpRow, customer: CustomerRow) -> str:
     paid = _known_currency(row.currency, "currency")
     if (payment.amount_minor, payment.currency) != (minor_amount(row.amount, paid), paid.code):
         raise LedgerBroken(f"top-up {row.public_id} was paid in another amount than asked")
-    destination, units = await anyio.to_thread.run_sync(_credited, billing, row)
+    return await book_status(billing, row, customer, payment.status, payment.card)
+
+
+async def book_status(
+    billing: Billing,
+    row: TopUpRow,
+    customer: CustomerRow,
+    said: PaymentStatus,
+    card: str | None = None,
+    payment: str | None = None,
+) -> str:
+    """Bring a top-up to the status that its provider said, and answer what it has then."""
+    destination, units = await anyio.to_thread.run_sync(credited, billing, row)
     command = SettleTopUp(
         ref=CustomerRef(row.tenant_id, customer.public_id),
         public_id=row.public_id,
-        status=payment.status,
+        status=said,
         destination=destination,
         credited=units,
+        card=card,
+        payment=payment,
     )
     status: str = await billing.lane.submit(command)
     return status
@@ -250,7 +227,7 @@ def _asked(billing: Billing, row: TopUpRow) -> PaymentSnapshot:
     return billing.payments_of(row.provider, row.provider_account).fetch(row.provider_ref)
 
 
-def _found(billing: Billing, top_up_id: str) -> tuple[TopUpRow, CustomerRow]:
+def found_top_up(billing: Billing, top_up_id: str) -> tuple[TopUpRow, CustomerRow]:
     with billing.database.read() as session:
         found = top_ups.get(session, billing.tenant.id, top_up_id)
     if found is None:
@@ -258,9 +235,23 @@ def _found(billing: Billing, top_up_id: str) -> tuple[TopUpRow, CustomerRow]:
     return found
 
 
+def _gone(billing: Billing, row: TopUpRow) -> dict[str, int]:
+    """What was paid and has gone back, or may: refunds on their way too, disputes that are open or
+    lost."""
+    with billing.database.read() as session:
+        known = reversals.of_top_up(session, row)
+    words = {"refund": "refunded", "dispute": "disputed"}
+    gone: dict[str, int] = {}
+    for one in known:
+        if one.is_out or one.frozen:
+            gone[words[one.kind]] = gone.get(words[one.kind], 0) + one.amount
+    return gone
+
+
 def _written_row(
     billing: Billing, command: StartTopUp, provider: PaymentProvider
-) -> tuple[TopUpRow, PaymentSettingsRow]:
+) -> tuple[TopUpRow, str, PaymentSettingsRow]:
+    """The top-up, its customer's id, and what the account set for its payments."""
     check_can_take_payments(billing, "currency")
     paid = _known_currency(command.currency, "currency")
     units = to_units(command.amount, paid)
@@ -284,9 +275,7 @@ def _written_row(
         if destination == paid:
             rate = None
         elif rate is None:
-            custom = assets.get(session, billing.tenant.id, destination.code)
-            schedule = assets.rates(session, custom, paid.code) if custom is not None else []
-            rate = rate_at(schedule, now)
+            rate = rate_in_force(session, billing.tenant.id, destination, paid, now)
             if rate is None:
                 raise InvalidRequest(
                     "destination.asset",
@@ -303,7 +292,11 @@ def _written_row(
             account_name=target.account_name,
             asset=destination.code,
             exchange_rate=rate,
-            details={"description": command.description, "metadata": command.metadata},
+            details={
+                "description": command.description,
+                "metadata": command.metadata,
+                **({"save_card": True} if command.save_card else {}),
+            },
             provider=provider.name,
             provider_account=account,
             credit_expires_at=expires_at,
@@ -314,10 +307,18 @@ def _written_row(
         # Refuse now what could not be credited later.
         _converted(row, destination)
         session.add(row)
-    return row, settings
+        return row, customer.public_id, settings
 
 
-def _credited(billing: Billing, row: TopUpRow) -> tuple[Asset, int]:
+def rate_in_force(
+    session: Session, tenant_id: int, bought: Asset, paid: Asset, now: datetime
+) -> Decimal | None:
+    """What one unit of a custom asset costs in that currency now, if it is sold for it."""
+    custom = assets.get(session, tenant_id, bought.code)
+    return None if custom is None else rate_at(assets.rates(session, custom, paid.code), now)
+
+
+def credited(billing: Billing, row: TopUpRow) -> tuple[Asset, int]:
     """What the payment buys: the destination asset and its units."""
     with billing.database.read() as session:
         destination = assets.find(session, row.tenant_id, row.asset)

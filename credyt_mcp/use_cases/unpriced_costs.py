@@ -12,9 +12,12 @@ from credyt_mcp.clock import to_micros
 from credyt_mcp.domain.book import CustomerRef
 from credyt_mcp.domain.late_costs import PriceLate
 from credyt_mcp.domain.llm_pricing import Unpriced
+from credyt_mcp.domain.margins import Usage
+from credyt_mcp.domain.usage import StoredFee
 from credyt_mcp.errors import InvalidRequest
 from credyt_mcp.ids import client_id_of, client_key, new_id
 from credyt_mcp.storage import unpriced
+from credyt_mcp.storage.ledger_tables import EventRow
 from credyt_mcp.use_cases.context import Billing, Command, Number, PageOf, Result
 from credyt_mcp.use_cases.llm_costs import price
 
@@ -105,7 +108,7 @@ def _next(
     with billing.database.read() as session:
         rows = unpriced.after(session, tenant_id, after, BATCH)
         for row in rows:
-            open_cost, _, customer = row
+            open_cost, event, customer = row
             stored = _cost(row)
             try:
                 priced = price(session, tenant_id, stored, open_cost.booked_at)
@@ -116,9 +119,15 @@ def _next(
             cost = {**kept, **priced, "id": new_id("cost"), "corrects": stored["id"]}
             cost["booked_at"] = to_micros(open_cost.booked_at)
             ref = CustomerRef(tenant_id, customer.public_id)
-            command = PriceLate(ref, cost, cost["booked_at"])
+            command = PriceLate(ref, cost, cost["booked_at"], _usage(event))
             found.append(_Priced(command, priced["amount"]))
     return found, rows[-1][0].key if len(rows) == BATCH else None
+
+
+def _usage(event: EventRow) -> Usage:
+    fees = (StoredFee(*fee) for fee in event.fees or ())
+    prices = tuple((fee.price, fee.revenue) for fee in fees)
+    return Usage(event.event_type, event.user_id or "", event.subject or "", prices)
 
 
 def _cost(row: unpriced.Open) -> dict[str, Any]:

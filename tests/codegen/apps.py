@@ -23,11 +23,25 @@ FLASK = {
     "shop/auth.py": "from flask import g\n\n\ndef who() -> str:\n    return g.user['id']\n",
     ".env.example": "SECRET_KEY=\nDEBUG=\n",
 }
+DJANGO = {
+    "manage.py": "#!/usr/bin/env python\n",
+    "studio/__init__.py": "",
+    "studio/settings.py": "INSTALLED_APPS = [\n    'django.contrib.auth',\n]\n\nMIDDLEWARE = [\n"
+    "    'django.middleware.common.CommonMiddleware',\n]\n\nROOT_URLCONF = 'studio.urls'\n",
+    "studio/urls.py": "from django.urls import path\n\nfrom images import views\n\n"
+    "urlpatterns = [\n    path('images', views.create),\n]\n",
+    "images/views.py": "def create(request):\n    ...\n",
+}
 EXPRESS = {
     "package.json": '{"type": "module", "dependencies": {"express": "^5"}, '
     '"devDependencies": {"vitest": "^4"}}\n',
     "src/app.ts": 'import express from "express";\n\nconst app = express();\n'
     "app.use(express.json());\n\napp.listen(3000);\n",
+}
+HONO = {
+    "package.json": '{"type": "module", "dependencies": {"hono": "^4"}}\n',
+    "src/index.ts": 'import { Hono } from "hono";\n\nconst app = new Hono();\n\n'
+    'app.get("/", (c) => c.text("hello"));\n\nexport default app;\n',
 }
 NEXTJS = {
     "package.json": '{"dependencies": {"next": "16"}}\n',
@@ -35,11 +49,31 @@ NEXTJS = {
     "app/layout.tsx": None,
     "app/page.tsx": None,
 }
+SUPABASE = {
+    "package.json": '{"type": "module", "devDependencies": {"vite": "^8"}}\n',
+    "tsconfig.app.json": '{"compilerOptions": {"paths": {"@/*": ["./src/*"]}}}\n',
+    "src/main.tsx": None,
+    "src/integrations/supabase/client.ts": 'import { createClient } from "@supabase/supabase-js";\n'
+    'export const supabase = createClient("url", "key");\n',
+    "supabase/config.toml": 'project_id = "studio"\n\n[functions.images]\nverify_jwt = true\n',
+    "supabase/functions/images/index.ts": None,
+}
+TANSTACK = {
+    "package.json": '{"type": "module", "dependencies": {"@tanstack/react-start": "^1"}, '
+    '"devDependencies": {"vite": "^8"}}\n',
+    "tsconfig.json": '{"compilerOptions": {"paths": {"@/*": ["./src/*"]}}}\n',
+    "src/routes/__root.tsx": None,
+    "src/integrations/supabase/client.ts": None,
+}
 APPS: dict[str, dict[str, str | None]] = {
     "fastapi": FASTAPI,
     "flask": FLASK,
+    "django": DJANGO,
     "express": EXPRESS,
+    "hono": HONO,
     "nextjs": NEXTJS,
+    "supabase": SUPABASE,
+    "tanstack": TANSTACK,
 }
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -29,16 +32,14 @@ EVENT = "image_generated"
 SENTINEL = "key_sentinel_of_a_secret"
 
 # Node comes with the development tools, beside Python, so that no machine needs one of its own.
-ENVIRONMENT = {
-    **os.environ,
-    "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-}
+NODE = {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+ENVIRONMENT = {**os.environ, **NODE}
 
 
 def integrate(folder: Path, command: str, *options: str) -> str:
     done = subprocess.run(
         [sys.executable, "-m", "credyt_mcp", "integrate", command, str(folder), *options],
-        env=environment(f"sqlite:///{folder.parent / 'catalogue.db'}", free_port()),
+        env={**environment(f"sqlite:///{folder.parent / 'catalogue.db'}", free_port()), **NODE},
         cwd=folder.parent,
         capture_output=True,
         text=True,
@@ -49,13 +50,25 @@ def integrate(folder: Path, command: str, *options: str) -> str:
     return done.stdout
 
 
+def verify(folder: Path, start: Sequence[str], *options: str) -> str:
+    """The app is started by the command line itself, with a server of its own; it must be clean."""
+    said = integrate(folder, "verify", "--run", shlex.join(start), *options)
+    assert "not tried" not in said, said
+    assert said.count("✓") == 7, said
+    return said
+
+
 def apply(folder: Path) -> str:
     return integrate(folder, "apply", "--event", EVENT, "--product", PRODUCT)
 
 
 def tree(folder: Path) -> dict[str, bytes]:
     """Every file of an app that is not made by running it."""
-    made = {"__pycache__", "node_modules", ".pytest_cache", ".mypy_cache", ".next", "instance"}
+    made = {
+        *("__pycache__", ".pytest_cache", ".mypy_cache", "instance"),
+        *("node_modules", "dist", ".next", "next-env.d.ts", "tsconfig.tsbuildinfo"),
+        "routeTree.gen.ts",
+    }
     return {
         path.relative_to(folder).as_posix(): path.read_bytes()
         for path in sorted(folder.rglob("*"))
@@ -101,19 +114,26 @@ def a_product(server: Server) -> None:
 @dataclass(frozen=True)
 class LiveApp:
     url: str
+    routes: str
     webhook_id: str
     log: Path
 
 
 @contextmanager
 def living(
-    server: Server, folder: Path, command: Callable[[int], Sequence[str]], **env: str
+    server: Server,
+    folder: Path,
+    command: Callable[[int], Sequence[str]],
+    routes: str = ROUTES,
+    webhook: str = f"{ROUTES}/webhook",
+    **env: str,
 ) -> Iterator[LiveApp]:
     """The app as a process of its own, told of the server as its operator would tell it."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
+    env = {name: value.format(url=url) for name, value in env.items()}
     with server.sync_client() as client:
-        made = client.post("/webhooks", json={"url": f"{url}{ROUTES}/webhook"})
+        made = client.post("/webhooks", json={"url": f"{url}{webhook}"})
     assert made.status_code == 201, made.text
     told = {
         "CREDYT_URL": server.url,
@@ -135,7 +155,7 @@ def living(
         )
     try:
         _wait(url, process, log)
-        yield LiveApp(url, made.json()["id"], log)
+        yield LiveApp(url, routes, made.json()["id"], log)
     finally:
         process.terminate()
         process.wait(DEADLINE_SECONDS)
@@ -162,24 +182,55 @@ def a_customers_life(browser: httpx.Client, paid: Pay, server: Server, app: Live
     blocked = paid()
     assert blocked.status_code == 402, blocked.text + app.log.read_text()
     assert blocked.json()["code"] == "insufficient_balance"
-    assert balance(browser) == "0"
+    assert balance(browser, app) == "0"
     link = browser.post(blocked.json()["top_up_url"], headers={"Accept": "application/json"})
     assert httpx.post(link.json()["url"], data={"card_number": APPROVED}).status_code == 303
     assert paid().status_code < 400
-    assert balance(browser) == "9.95"
+    assert balance(browser, app) == "9.95"
     click = {"Idempotency-Key": "one click"}
     assert [paid(headers=click).status_code < 400 for _ in range(2)] == [True, False]
-    assert balance(browser) == "9.9"
-    portal = browser.post(f"{ROUTES}/portal", headers={"Accept": "text/html"})
+    assert balance(browser, app) == "9.9"
+    portal = browser.post(f"{app.routes}/portal", headers={"Accept": "text/html"})
     assert portal.status_code == 303
     assert portal.headers["location"].startswith(f"{server.url}/portal/")
     for amount in ("11", "-1", "x"):
-        assert browser.post(f"{ROUTES}/top-up", params={"amount": amount}).status_code == 422
+        assert browser.post(f"{app.routes}/top-up", params={"amount": amount}).status_code == 422
     heard(server, app)
 
 
-def balance(browser: httpx.Client) -> str:
-    answer = browser.get(f"{ROUTES}/balance")
+def a_streams_life(browser: httpx.Client, path: str, server: Server, app: LiveApp) -> None:
+    """A stream to its end costs what it costs; one that its reader leaves is billed, and tells of
+    the model call whose usage never came. With `?endless` it does not end by itself."""
+    whole = browser.post(path)
+    assert (whole.status_code, whole.text) == (200, "word "), whole.text
+    [cost] = _newest_event(server, of=3)["costs"]
+    assert cost["amount"] == Decimal("0.00006")  # 8 tokens at $1.25 a million and 5 at $10
+    assert balance(browser, app) == "9.85"
+    with browser.stream("POST", path, params={"endless": "yes"}) as left:
+        assert next(left.iter_text()).startswith("word ")
+    event = _newest_event(server, of=4)
+    with server.sync_client() as client:
+        [unpriced] = client.get("/costs/unpriced").json()["items"]
+    assert (unpriced["event_id"], unpriced["model"]) == (event["id"], "gpt-5")
+    assert balance(browser, app) == "9.8"
+
+
+def _newest_event(server: Server, of: int) -> dict[str, Any]:
+    """Once there are so many: a stream is settled just after its last byte."""
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    with server.sync_client() as client:
+        while (listed := client.get("/events").json())["total_count"] < of:
+            assert time.monotonic() < deadline, listed
+            time.sleep(0.05)  # the interval of the poll
+        assert listed["total_count"] == of
+        event: dict[str, Any] = exact_json.loads(
+            client.get(f"/events/{listed['items'][0]['id']}").content
+        )
+    return event
+
+
+def balance(browser: httpx.Client, app: LiveApp) -> str:
+    answer = browser.get(f"{app.routes}/balance")
     assert answer.status_code == 200, answer.text
     available: str = exact_json.loads(answer.content)["available"]
     return available

@@ -8,9 +8,10 @@ import pytest
 
 from credyt_mcp.codegen.operations import Plan
 from credyt_mcp.errors import InvalidRequest, NotFound, PlanOutdated
-from credyt_mcp.use_cases import integration_files, integrations
+from credyt_mcp.use_cases import integration_checks, integration_files, integrations
 from tests.codegen.apps import ANSWERS, APPS
 from tests.codegen.beds import tree
+from tests.codegen.wired import WIRED
 
 
 @pytest.fixture(params=APPS)
@@ -78,3 +79,28 @@ def test_a_link_does_not_lead_out_of_the_folder(folder: Path, tmp_path: Path) ->
     with pytest.raises(InvalidRequest):
         integration_files.apply(folder, made)
     assert list(outside.iterdir()) == []
+
+
+def test_verifying_a_folder_reads_its_pages_and_settings_too(tmp_path: Path) -> None:
+    for path, text in WIRED["nextjs"].items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(text or "")
+
+    def rules() -> list[tuple[str, str]]:
+        beside = integration_files.read_beside(tmp_path)
+        found = integration_checks.verified(integration_files.read_app(tmp_path), beside)
+        return [(one.path, one.rule) for one in found]
+
+    assert rules() == []
+    (tmp_path / ".env").write_text("DEBUG=1\n")
+    assert rules() == []
+    (tmp_path / ".env").write_text(
+        "CREDYT_URL=http://x\nCREDYT_API_KEY='s3cret'\nAPP_URL=http://y\n"
+    )
+    assert rules() == [(".env", "env-missing")]
+    (tmp_path / ".env.local").write_text("CREDYT_WEBHOOK_SECRET=whsec_eA==\n")
+    assert rules() == []
+    bundle = tmp_path / ".next" / "static" / "chunks" / "a.js"
+    bundle.parent.mkdir(parents=True)
+    bundle.write_text("h='s3cret'")
+    assert rules() == [(".next/static/chunks/a.js", "secret-in-client")]

@@ -10,6 +10,7 @@ from mcp import Client
 
 from credyt_mcp import exact_json
 from tests.codegen.apps import APPS, planned
+from tests.codegen.wired import WIRED, changed
 from tests.conftest import Call
 from tests.samples import a_product, unit_price
 
@@ -80,3 +81,43 @@ async def test_a_plan_that_cannot_be_made_says_why(mcp: Client) -> None:
     ):
         answer, failed = await asked(mcp, **arguments)
         assert failed and said in str(answer["error"]), answer
+
+
+async def test_a_coding_tool_has_its_code_verified(mcp: Client) -> None:
+    app = WIRED["express"]
+    asked = await mcp.call_tool("verify_integration", {"files": dict.fromkeys(app)})
+    needs = exact_json.loads(asked.content[0].text)["needs"]  # type: ignore[union-attr]
+    files = {path: app[path] if path in needs else None for path in app}
+    answer = await mcp.call_tool("verify_integration", {"files": files})
+    said = exact_json.loads(answer.content[0].text)  # type: ignore[union-attr]
+    assert (said["clean"], said["findings"]) == (True, [])
+    swapped = "app.use(express.json());\napp.use(billingWebhook());\n"
+    faulty = changed(
+        files, "src/app.ts", "app.use(billingWebhook());\napp.use(express.json());\n", swapped
+    )
+    answer = await mcp.call_tool("verify_integration", {"files": faulty})
+    [found] = exact_json.loads(answer.content[0].text)["findings"]  # type: ignore[union-attr]
+    assert (found["rule"], found["path"], found["line"]) == ("webhook-raw-body", "src/app.ts", 6)
+
+
+@pytest.mark.parametrize("stack", APPS)
+async def test_a_top_up_flow_comes_with_its_code_for_the_app(
+    mcp: Client, call: Call, stack: str
+) -> None:
+    await a_product(call, unit_price("0.05", event_type="image_generated"))
+    await mcp.call_tool("create_wallet", {"external_id": "jane"})
+    asked = {"customer_id": "jane", "amount": 10, "files": APPS[stack]}
+    answer = await mcp.call_tool("generate_topup_flow", asked)
+    said = exact_json.loads(answer.content[0].text)  # type: ignore[union-attr]
+    assert said["redirect_url"] and "/api/billing/top-up" in said["button"]
+    assert said["code"]["stack"] == stack
+    written: dict[str, str | None] = dict(APPS[stack])
+    for listed in said["code"]["operations"]:
+        arguments = {"files": APPS[stack], "events": [], "operation": listed["number"]}
+        one = await mcp.call_tool("plan_integration", arguments)
+        written = carried_out(written, exact_json.loads(one.content[0].text))  # type: ignore[union-attr]
+    # Nothing is for sale in the code, so that nothing is left for anybody to wrap.
+    assert "image_generated" not in "".join(text or "" for text in written.values())
+    assert any("top_up_url" in (text or "") for text in written.values())
+    plain = await mcp.call_tool("generate_topup_flow", {"customer_id": "jane", "amount": 10})
+    assert "code" not in exact_json.loads(plain.content[0].text)  # type: ignore[union-attr]

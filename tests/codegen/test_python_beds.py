@@ -11,7 +11,7 @@ import pytest
 
 from tests.codegen import beds
 from tests.codegen.beds import a_customers_life, integrate, living, replace, run, tree
-from tests.processes.harness import serving
+from tests.processes.harness import Server, serving
 
 STUDIO = """\
 from types import SimpleNamespace
@@ -65,6 +65,14 @@ def flaskr(tmp_path: Path, flask_python: Path) -> Path:
     return tmp_path / archive.name.removesuffix(".tar.gz") / "examples" / "tutorial"
 
 
+def costs_of_calls_are_known(server: Server) -> None:
+    """3 dollars a million in, 15 out: of 1,000 and 100 tokens, 0.0045."""
+    with server.sync_client() as client:
+        for listed in client.get("/events").json()["items"]:
+            shown = client.get(f"/events/{listed['id']}").json()
+            assert sum(cost["amount"] for cost in shown["costs"]) == pytest.approx(0.0045)
+
+
 @pytest.mark.slow
 def test_a_fastapi_app_sells_what_it_does(studio: Path, sqlite_url: str, tmp_path: Path) -> None:
     before = tree(studio)
@@ -80,7 +88,9 @@ def test_a_fastapi_app_sells_what_it_does(studio: Path, sqlite_url: str, tmp_pat
         "from app.billing import RequestId, UserId, billable\n\n\n"
         '@app.post("/images")\n'
         "async def create_image(user_id: UserId, request_id: RequestId = None) -> dict[str, str]:\n"
-        '    async with billable(user_id, "image_generated", request_id=request_id):\n'
+        '    async with billable(user_id, "image_generated", request_id=request_id) as charge:\n'
+        '        usage = {"input_tokens": 1000, "output_tokens": 100}\n'
+        '        charge.llm("anthropic", "claude-sonnet-4-6", usage)\n'
         '        return {"image": "a drawing"}\n'
     )
     replace(main, STUDIO[STUDIO.index("@app.post") :], work)
@@ -93,6 +103,8 @@ def test_a_fastapi_app_sells_what_it_does(studio: Path, sqlite_url: str, tmp_pat
         beds.a_product(server)
         a_customers_life(browser, lambda **more: browser.post("/images", **more), server, app)
         assert httpx.post(f"{app.url}/images").status_code == 401
+        costs_of_calls_are_known(server)
+    beds.verify(studio, (*serve, "{port}"), "--header", "x-user: {user}")
     main.write_bytes(integrated["app/main.py"])
     integrate(studio, "remove")
     assert tree(studio) == before
@@ -139,6 +151,13 @@ def test_the_flask_tutorials_blog_sells_its_posts(
             browser, lambda **more: browser.post("/create", data=post, **more), server, app
         )
         assert browser.get("/").text.count("worth a nickel") == 2
+    beds.verify(
+        flaskr,
+        (*flask, "run", "--port", "{port}"),
+        *("--before", "POST /auth/register username={user}&password=secret"),
+        *("--before", "POST /auth/login username={user}&password=secret"),
+        *("--body", "title=A post&body=worth a nickel"),
+    )
     blog.write_bytes(integrated["flaskr/blog.py"])
     integrate(flaskr, "remove")
     assert tree(flaskr) == before

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from credyt_mcp.domain.costs import main_currency, margin
-from credyt_mcp.domain.earnings import split
 from credyt_mcp.domain.grants import Basis
+from credyt_mcp.domain.margins import split
 
 
 @pytest.mark.parametrize(

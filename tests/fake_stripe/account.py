@@ -1,17 +1,21 @@
-"""One Stripe account's state: customers, sessions, payments, events. One API key, one account."""
+"""One Stripe account's state: its objects, its events, what is to go wrong. A key names its account
+(see server.py), and a platform's key may speak for others that are connected."""
 
 from __future__ import annotations
 
 import itertools
 import time
+from dataclasses import dataclass, field
 from typing import Any
 
-DECLINES = {
-    "pm_card_chargeCustomerFail": ("card_declined", "generic_decline"),
-    "pm_card_chargeDeclinedInsufficientFunds": ("card_declined", "insufficient_funds"),
-    "pm_card_authenticationRequired": ("authentication_required", "authentication_required"),
-}
-DECLINED_ON_PAGE = {"pm_card_chargeDeclinedInsufficientFunds"}
+import stripe
+
+from tests.fake_stripe import shapes
+from tests.fake_stripe.idempotency import Keys
+
+Object = dict[str, Any]
+"""One of Stripe's objects as JSON. Names with `_` in front are the fake's own and never sent."""
+NUMBERS = itertools.count(1)
 
 
 class Refused(Exception):
@@ -21,157 +25,108 @@ class Refused(Exception):
         self.error = {"type": kind, "code": code, "message": f"refused: {code}", **more}
 
 
+def invalid(code: str, **more: Any) -> Refused:
+    return Refused(400, "invalid_request_error", code, **more)
+
+
+@dataclass
+class Fault:
+    """What goes wrong with the next `times` requests that begin with `only`; see server.py."""
+
+    what: str
+    times: int
+    only: str
+
+
+@dataclass
 class Account:
-    def __init__(self) -> None:
-        self.connected: str | None = None
-        """Its id, where a platform acts for it: then its events name it."""
-        self.objects: dict[str, dict[str, Any]] = {}
-        self.events: list[dict[str, Any]] = []
-        self.answers: dict[str, tuple[Any, int, Any]] = {}
-        self.faults: list[str] = []
-        self.requests: list[str] = []
-        self._numbers = itertools.count(1)
+    id: str
+    connected: bool = False
+    """Whether a platform speaks for it: then its events name it."""
+    objects: dict[str, Object] = field(default_factory=dict)
+    events: list[Object] = field(default_factory=list)
+    keys: Keys = field(default_factory=Keys)
+    faults: list[Fault] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
+    complaints: list[str] = field(default_factory=list)
+    """What the fake itself got wrong, by the SDK's types. A test that finds any fails."""
+    ahead: int = 0
+    """Seconds that this account's present is ahead of real time."""
 
-    def get(self, object_id: str) -> dict[str, Any]:
-        if object_id not in self.objects:
-            raise Refused(404, "invalid_request_error", "resource_missing")
-        return self.objects[object_id]
+    def now(self) -> int:
+        return int(time.time()) + self.ahead
 
-    def make(self, kind: str, prefix: str, **fields: Any) -> dict[str, Any]:
+    def get(self, object_id: str, kind: str | None = None) -> Object:
+        found = self.objects.get(object_id)
+        if found is None or (kind is not None and found["object"] != kind):
+            raise Refused(404, "invalid_request_error", "resource_missing", param="id")
+        return found
+
+    def of_kind(self, kind: str) -> list[Object]:
+        return [one for one in self.objects.values() if one["object"] == kind]
+
+    def make(self, kind: str, prefix: str, **fields: Any) -> Object:
         made = {
-            "id": f"{prefix}_{next(self._numbers)}",
+            "id": f"{prefix}_{next(NUMBERS)}",
             "object": kind,
-            "created": int(time.time()),
+            "created": self.now(),
             "livemode": False,
             **fields,
         }
         self.objects[made["id"]] = made
         return made
 
-    def tell(self, kind: str, about: dict[str, Any]) -> None:
-        of = {"account": self.connected} if self.connected else {}
-        self.events.append(
-            {
-                **of,
-                "id": f"evt_{next(self._numbers)}",
-                "object": "event",
-                "type": kind,
-                "api_version": "2026-10-28.endive",
-                "created": int(time.time()),
-                "livemode": False,
-                "pending_webhooks": 1,
-                "request": None,
-                "data": {"object": dict(about)},
-            }
-        )
+    def tell(self, kind: str, about: Object) -> None:
+        """An event, with its object as it is now; nobody has been told of it yet."""
+        told = {
+            "id": f"evt_{next(NUMBERS)}",
+            "object": "event",
+            "type": kind,
+            "api_version": stripe.api_version,
+            "created": self.now(),
+            "livemode": False,
+            "pending_webhooks": 1,
+            "request": None,
+            "data": {"object": public(about)},
+        }
+        self.events.append(told | ({"account": self.id} if self.connected else {}))
+        self.check(kind, told)
+        self.check(kind, told["data"]["object"])
 
-    def create_session(self, form: dict[str, Any]) -> dict[str, Any]:
-        price = form["line_items"]["0"]["price_data"]
-        amount = int(price["unit_amount"]) * int(form["line_items"]["0"]["quantity"])
-        if amount < 50:
-            raise Refused(400, "invalid_request_error", "amount_too_small")
-        now = int(time.time())
-        ends = int(form.get("expires_at", now + 86400))
-        if not now + 1790 <= ends <= now + 86410:
-            raise Refused(400, "invalid_request_error", "parameter_invalid_integer")
-        taxed = form.get("automatic_tax", {}).get("enabled") == "true"
-        session = self.make(
-            "checkout.session",
-            "cs_test",
-            status="open",
-            payment_status="unpaid",
-            mode=form["mode"],
-            amount_subtotal=amount,
-            amount_total=amount * 6 // 5 if taxed else amount,
-            invoice_creation=form.get("invoice_creation"),
-            currency=price["currency"],
-            client_reference_id=form.get("client_reference_id"),
-            metadata=form.get("metadata", {}),
-            customer=form.get("customer"),
-            payment_intent=None,
-            expires_at=ends,
-            success_url=form["success_url"],
-        )
-        session["url"] = f"https://checkout.stripe.com/c/pay/{session['id']}"
-        session["_intent"] = form.get("payment_intent_data", {})
-        return session
+    def check(self, request: str, answer: Object) -> None:
+        self.complaints += [f"{request}: {one}" for one in shapes.complaints(answer)]
 
-    def expire_session(self, session: dict[str, Any]) -> dict[str, Any]:
-        if session["status"] != "open":
-            raise Refused(400, "invalid_request_error", "session_not_open")
-        session.update(status="expired", url=None)
-        self.tell("checkout.session.expired", session)
-        return session
+    def fault(self, request: str) -> str:
+        for fault in self.faults:
+            if request.startswith(fault.only):
+                fault.times -= 1
+                if fault.times <= 0:
+                    self.faults.remove(fault)
+                return fault.what
+        return ""
 
-    def confirm_page(self, session: dict[str, Any], form: dict[str, Any]) -> dict[str, Any]:
-        """The customer pays on the hosted page."""
-        method = form["payment_method"]
-        if session["status"] != "open":
-            raise Refused(400, "invalid_request_error", "session_not_open")
-        if method in DECLINED_ON_PAGE:
-            code, decline = DECLINES[method]
-            raise Refused(402, "card_error", code, decline_code=decline)
-        later = method == "pm_usBankAccount"
-        intent = self.make(
-            "payment_intent",
-            "pi",
-            status="processing" if later else "succeeded",
-            amount=session["amount_total"],
-            currency=session["currency"],
-            metadata=session["_intent"].get("metadata", {}),
-            customer=session["customer"],
-            last_payment_error=None,
-            application_fee_amount=session["_intent"].get("application_fee_amount"),
-        )
-        if session["_intent"].get("setup_future_usage") and session["customer"]:
-            self.make("payment_method", method, type="card", customer=session["customer"])
-        session.update(status="complete", url=None, payment_intent=intent["id"])
-        session["payment_status"] = "unpaid" if later else "paid"
-        self.tell("checkout.session.completed", session)
-        if not later:
-            self.tell("payment_intent.succeeded", intent)
-        return session
 
-    def finish_debit(self, session: dict[str, Any], outcome: str) -> dict[str, Any]:
-        """What a bank debit came to, days later."""
-        intent = self.objects[session["payment_intent"]]
-        paid = outcome == "succeeded"
-        intent["status"] = "succeeded" if paid else "requires_payment_method"
-        session["payment_status"] = "paid" if paid else "unpaid"
-        self.tell(f"checkout.session.async_payment_{outcome}", session)
-        return session
+def public(kept: Any) -> Any:
+    """An object without what is the fake's own, and apart from what it becomes later."""
+    if isinstance(kept, dict):
+        return {name: public(one) for name, one in kept.items() if not name.startswith("_")}
+    return [public(one) for one in kept] if isinstance(kept, list) else kept
 
-    def create_intent(self, form: dict[str, Any]) -> dict[str, Any]:
-        fields = {name: form.get(name) for name in ("currency", "customer", "payment_method")}
-        return self.make(
-            "payment_intent",
-            "pi",
-            status="requires_confirmation",
-            amount=int(form["amount"]),
-            metadata=form.get("metadata", {}),
-            last_payment_error=None,
-            **fields,
-        )
 
-    def confirm_intent(self, intent: dict[str, Any]) -> dict[str, Any]:
-        if intent["status"] != "requires_confirmation":
-            raise Refused(400, "invalid_request_error", "payment_intent_unexpected_state")
-        card = intent["payment_method"].rpartition("_")[0]
-        if card in DECLINES:
-            code, decline = DECLINES[card]
-            error = {"type": "card_error", "code": code, "decline_code": decline}
-            intent.update(status="requires_payment_method", last_payment_error=error)
-            raise Refused(402, "card_error", code, decline_code=decline)
-        intent["status"] = "succeeded"
-        self.tell("payment_intent.succeeded", intent)
-        return intent
-
-    def listed(self, found: list[dict[str, Any]], query: dict[str, Any], url: str) -> Any:
-        """Newest first, by cursor."""
-        found = found[::-1]
-        after = query.get("starting_after")
-        if after:
-            found = found[[one["id"] for one in found].index(after) + 1 :]
-        limit = int(query.get("limit", 10))
-        page, more = found[:limit], len(found) > limit
-        return {"object": "list", "url": url, "data": page, "has_more": more}
+def listed(found: list[Object], query: dict[str, Any], url: str) -> Object:
+    """A page of them, newest first, by cursor."""
+    found = found[::-1]
+    since = query.get("created")
+    if isinstance(since, dict):
+        found = [one for one in found if one["created"] >= since.get("gte", 0)]
+        found = [one for one in found if one["created"] <= since.get("lte", one["created"])]
+    after = query.get("starting_after")
+    if after:
+        found = found[[one["id"] for one in found].index(after) + 1 :]
+    limit = query.get("limit", 10)
+    return {
+        "object": "list",
+        "url": url,
+        "data": found[:limit],
+        "has_more": len(found) > limit,
+    }

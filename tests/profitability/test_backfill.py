@@ -28,7 +28,11 @@ from tests.simulation.reference import Reference
 from tests.simulation.workload import workload
 
 BEFORE = (
-    "DROP TABLE rollups",
+    "DROP TABLE margins",
+    "DROP TABLE customer_margins",
+    "DROP TABLE use_margins",
+    "DROP TABLE alert_rules",
+    "DROP TABLE alerts_triggered",
     "DROP TABLE cost_ids",
     "ALTER TABLE grants DROP COLUMN basis",
 )
@@ -55,6 +59,9 @@ def take_back(database: Database) -> None:
 
 def upgrade(database: Database) -> None:
     schema.upgrade(database, "0008")
+    with database.write() as session:  # what came between is there
+        _stamp(session.connection(), _revisions().get_revision("0016").down_revision)
+    schema.upgrade(database, "0016")
     with database.write() as session:
         _stamp(session.connection(), _revisions().get_current_head())
 

@@ -14,22 +14,32 @@ from tests.conftest import Call
 from tests.samples import a_product, a_wallet, unit_price
 
 ROLLUP = "a rollup is not what its events add up to: "
-SUMS = "{{'revenue': {}, 'costs': 500000000, 'events': 1}}"
+SUMS = "{{'revenue': {}, 'costs': 500000000, 'repeated': 0, 'events': 1, 'unpriced': 0}}"
 BROKEN = {
     "revenue of a customer": (
-        "UPDATE rollups SET revenue_rest = revenue_rest + 1 WHERE dimension = 'customer'",
-        f"{ROLLUP}customer 1 on 2026-03-10 in USD says {SUMS.format(5 * 10**9 + 1)}, not "
+        "UPDATE customer_margins SET revenue_rest = revenue_rest + 1 WHERE period < 1000000",
+        f"{ROLLUP}1 of 2026-03-10 in USD says {SUMS.format(5 * 10**9 + 1)}, not "
         + SUMS.format(5 * 10**9),
     ),
-    "the sum of all": ("UPDATE rollups SET costs = costs + 1 WHERE dimension = 'all'", "all on"),
-    "a day that is missing": ("DELETE FROM rollups WHERE dimension = 'customer'", "customer 1"),
-    "a vendor's costs": (
-        "UPDATE rollups SET events = events + 1 WHERE dimension = 'vendor'",
-        "uncategorized on",
+    "a customer's month": (
+        "UPDATE customer_margins SET costs = costs + 1 WHERE period > 1000000",
+        f"{ROLLUP}1 of 2026-03 in USD",
+    ),
+    "a day that is missing": (
+        "DELETE FROM customer_margins WHERE period < 1000000",
+        f"{ROLLUP}1 of 2026-03-10",
+    ),
+    "an end user's task": (
+        "UPDATE use_margins SET subject = 't2'",
+        f"{ROLLUP}1 ann t2 of 2026-03-10",
+    ),
+    "usage of one price and vendor": (
+        "UPDATE margins SET events = events + 1 WHERE vendor <> ''",
+        "uncategorized of 2026-03-10",
     ),
     "a customer who never was": (
-        "UPDATE rollups SET name = '77' WHERE dimension = 'customer'",
-        "customer 77",
+        "UPDATE customer_margins SET customer_id = 77 WHERE period < 1000000",
+        f"{ROLLUP}77 of",
     ),
     "what an event earned": (
         "UPDATE ledger_transactions SET amount = amount + 1 WHERE kind = 'charge'",
@@ -45,7 +55,8 @@ async def business(call: Call) -> None:
     await a_product(call, unit_price(2))
     await a_wallet(call, "studio")
     cost = {"id": "k", "vendor_external_id": "openai", "amount": "0.5"}
-    await call(record_event, customer_id="jane", id="1", event_type="image", costs=[cost])
+    who = {"customer_id": "jane", "user_id": "ann", "subject": "t1"}
+    await call(record_event, **who, id="1", event_type="image", costs=[cost])
     charge = {"transaction_id": "c", "asset": "USD", "amount": 3}
     await call(create_charge, customer_id="jane", **charge)
 

@@ -172,7 +172,9 @@ def everything_stored(database: Database) -> dict[str, list[tuple[Any, ...]]]:
     tables = ("events", "ledger_transactions", "ledger_entries", "ledger_accounts", "grants")
     stored = {name: _rows(database, f"SELECT * FROM {name} ORDER BY id") for name in tables}
     stored["counts"] = _rows(database, "SELECT * FROM period_counters ORDER BY customer_id, key")
-    stored["rollups"] = _rows(database, "SELECT * FROM rollups ORDER BY 1, 2, 3, 4, 5, 6, 7")
+    for name, key in (("margins", 10), ("customer_margins", 4), ("use_margins", 6)):
+        order = ", ".join(str(number + 1) for number in range(key))
+        stored[name] = _rows(database, f"SELECT * FROM {name} ORDER BY {order}")
     stored["cost_ids"] = _rows(database, "SELECT * FROM cost_ids ORDER BY 1, 2")
     stored["top_ups"] = _rows(database, "SELECT id, status FROM top_ups ORDER BY id")
     return stored

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from credyt_mcp import exact_json
-from credyt_mcp.storage import book, rollups
+from credyt_mcp.storage import book, rollups, top_up_book
 from credyt_mcp.storage.database import Database
 from credyt_mcp.storage.lane_connection import (
     PostgresLaneConnection,
@@ -30,6 +30,18 @@ LOOK_UPS: list[tuple[Any, tuple[str, ...], dict[str, Any], str]] = [
         ("tenant_id", "key"),
         {"tenant_id": 1, "key": b"k"},
         "authorizations_tenant_id_key_key",
+    ),
+    (
+        top_up_book.RULES,
+        ("tenant_id", "customer_id"),
+        {"tenant_id": 1, "customer_id": 1},
+        "auto_top_ups_customer",
+    ),
+    (
+        top_up_book.CHARGES,
+        ("tenant_id", "top_up_id"),
+        {"tenant_id": 1, "top_up_id": "top_1"},
+        "auto_charges_tenant_id_top_up_id_key",
     ),
     (rollups.COST_IDS, ("tenant_id", "key"), {"tenant_id": 1, "key": b"k"}, "cost_ids_pkey"),
 ]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -17,6 +19,7 @@ from credyt_mcp.settings import Settings
 from tests.conftest import API_KEY
 
 SECRET, OLD_SECRET = "whsec_canary_new", "whsec_canary_old"
+CLI_VERSION = "1.52.0"
 HOOK = "/providers/stripe/webhook"
 
 
@@ -30,56 +33,128 @@ class FakeStripe:
         headers = {"Authorization": f"Bearer {self.key}"}
         if connected is not None:
             headers["Stripe-Account"] = connected
-        self._web = httpx.Client(base_url=base, headers=headers)
+        self._web = httpx.Client(base_url=base, headers=headers, timeout=60)
 
     def pay(self, url: str, method: str = "pm_card_visa") -> httpx.Response:
-        page = url.rpartition("/")[2]
+        page = _id(url)
         return self._web.post(f"/v1/payment_pages/{page}/confirm", data={"payment_method": method})
 
-    def page_for(self, reference: str, amount: int) -> str:
-        """A payment page that somebody else makes in this account."""
-        price = {"currency": "usd", "unit_amount": amount, "product_data][name": "x"}
-        form = {f"line_items[0][price_data][{name}]": value for name, value in price.items()}
-        form |= {"line_items[0][quantity]": 1, "mode": "payment", "success_url": self.base}
-        form["client_reference_id"] = reference
+    def pages(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self._web.get("/v1/checkout/sessions").json()["data"]
+        return found
+
+    def page_for(self, payment_id: str, amount: int) -> str:
+        """A payment page that somebody else makes in this account, as if for a payment of ours."""
+        form = {
+            "mode": "payment",
+            "success_url": "https://app.example/thanks",
+            "metadata[payment_id]": payment_id,
+            "line_items[0][quantity]": 1,
+            "line_items[0][price_data][currency]": "usd",
+            "line_items[0][price_data][unit_amount]": amount,
+            "line_items[0][price_data][product_data][name]": "x",
+        }
         answer = self._web.post("/v1/checkout/sessions", data=form)
-        answer.raise_for_status()
-        return str(answer.json()["url"])
+        return str(answer.raise_for_status().json()["url"])
 
     def objects(self, kind: str) -> list[dict[str, Any]]:
-        return [one for one in self._control("objects") if one["object"] == kind]
+        return [one for one in self.control("objects") if one["object"] == kind]
 
     def change(self, url: str, **fields: Any) -> None:
         """What the payment page at that address says from now on."""
-        self._control("change", session=url.rpartition("/")[2], **fields)
+        self.control("change", id=_id(url), **fields)
 
     def expire(self, url: str) -> None:
-        page = url.rpartition("/")[2]
-        self._web.post(f"/v1/checkout/sessions/{page}/expire").raise_for_status()
+        self._web.post(f"/v1/checkout/sessions/{_id(url)}/expire").raise_for_status()
 
     def signed(self, body: str, secret: str = SECRET) -> dict[str, str]:
         """A delivery of a body that the fake did not make."""
         header = stripe.WebhookSignature.generate_signature_header(body, secret)
         return {"body": body, "signature": header}
 
+    def payment_link(self, usd: int, reference: str) -> dict[str, Any]:
+        """The page of another sale on the same account, opened with a reference in its address."""
+        form = {
+            "mode": "payment",
+            "success_url": "https://app.example/thanks",
+            "client_reference_id": reference,
+            "line_items[0][quantity]": 1,
+            "line_items[0][price_data][currency]": "usd",
+            "line_items[0][price_data][unit_amount]": usd * 100,
+            "line_items[0][price_data][product_data][name]": "A mug",
+        }
+        page: dict[str, Any] = self._web.post("/v1/checkout/sessions", data=form).json()
+        return page
+
+    def authenticate(self, url: str) -> httpx.Response:
+        """The customer says yes to the bank that the page had sent them to."""
+        return self._web.post(f"/v1/payment_pages/{_id(url)}/authenticate")
+
     def finish_debit(self, url: str, outcome: str) -> None:
-        self._control("debit", session=url.rpartition("/")[2], outcome=outcome)
+        self.control("finish", id=_id(url), outcome=outcome)
 
-    def fail(self, fault: str = "", times: int = 1000) -> None:
-        self._control("faults", fault=fault, times=times)
+    def fail(self, fault: str = "", times: int = 1000, only: str = "") -> None:
+        """What goes wrong next, see tests/fake_stripe/server.py; nothing without a fault."""
+        self.control("faults", fault=fault, times=times, only=only)
 
-    def deliveries(self, secret: str = SECRET, *, thin: bool = False) -> list[dict[str, str]]:
-        found: list[dict[str, str]] = self._control("deliveries", secret=secret, thin=int(thin))
+    def deliveries(self, secret: str = SECRET, **which: str) -> list[dict[str, str]]:
+        """All events so far; `shape` and `types` choose, see tests/fake_stripe/control.py."""
+        found: list[dict[str, str]] = self.control("deliveries", secret=secret, **which)
         return found
+
+    def deliver(self, url: str, secret: str = SECRET, **how: Any) -> list[int]:
+        """All events so far, posted to `url`; see tests/fake_stripe/deliveries.py."""
+        statuses: list[int] = self.control("deliver", url=url, secret=secret, **how)
+        return statuses
+
+    def advance(self, seconds: int) -> None:
+        self.control("clock", seconds=seconds)
 
     def requests(self) -> list[str]:
-        found: list[str] = self._control("requests")
+        found: list[str] = self.control("requests")
         return found
 
-    def _control(self, what: str, **form: Any) -> Any:
+    def control(self, what: str, **form: Any) -> Any:
         answer = self._web.post(f"/_control/{what}", data=form)
         answer.raise_for_status()
         return answer.json()
+
+
+def _id(url: str) -> str:
+    return url.rpartition("/")[2]
+
+
+class StripeCli:
+    """Stripe's own command line tool, speaking to the fake."""
+
+    def __init__(self, program: Path, home: Path) -> None:
+        self._program = program
+        self._env = {**os.environ, "HOME": str(home), "STRIPE_CLI_TELEMETRY_OPTOUT": "1"}
+
+    def trigger(self, fake: FakeStripe, event: str, *options: str) -> None:
+        """`stripe trigger`: its published sequence of calls that leads to the event."""
+        where = ("--api-base", fake.base, "--api-key", fake.key)
+        run(self._program, "trigger", event, *where, *options, env=self._env)
+
+
+def run(*command: str | Path, env: dict[str, str]) -> None:
+    done = subprocess.run(
+        command, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=240
+    )
+    assert done.returncode == 0, f"{command}:\n{done.stdout}\n{done.stderr}"
+
+
+@pytest.fixture(scope="session")
+def stripe_cli(tmp_path_factory: pytest.TempPathFactory) -> StripeCli:
+    """From npm, where its program lies whole in a package for each platform: nothing that runs at
+    install is needed. Its `--api-base` is not documented, so the version is pinned."""
+    folder = tmp_path_factory.mktemp("stripe-cli")
+    beside = Path(sys.executable).parent
+    env = {**os.environ, "PATH": f"{beside}{os.pathsep}{os.environ['PATH']}"}
+    quiet = ("--ignore-scripts", "--no-audit", "--no-fund", "--silent", "--prefix", folder)
+    run(beside / "npm", "install", *quiet, f"@stripe/cli@{CLI_VERSION}", env=env)
+    [program] = folder.glob("node_modules/@stripe/cli-*/bin/stripe*")
+    return StripeCli(program, folder)
 
 
 @pytest.fixture(scope="session")
@@ -94,8 +169,17 @@ def fake_stripe_url() -> Iterator[str]:
 
 
 @pytest.fixture
-def fake(fake_stripe_url: str) -> FakeStripe:
-    return FakeStripe(fake_stripe_url)
+def fake(fake_stripe_url: str) -> Iterator[FakeStripe]:
+    fake = FakeStripe(fake_stripe_url)
+    yield fake
+    assert fake.control("complaints") == [], "the fake says what Stripe's own types do not know"
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The SDK tries as often as ever, but does not pause for half a second and more between."""
+    monkeypatch.setattr(stripe.HTTPClient, "INITIAL_DELAY", 0.01)
+    monkeypatch.setattr(stripe.HTTPClient, "MAX_DELAY", 0.01)
 
 
 @pytest.fixture

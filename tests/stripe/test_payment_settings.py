@@ -15,7 +15,8 @@ from credyt_mcp.settings import Settings
 from credyt_mcp.storage.ledger_tables import AuditRow
 from credyt_mcp.use_cases.billing_portal import create_portal_session
 from credyt_mcp.use_cases.open_payments import follow_up
-from credyt_mcp.use_cases.top_ups import generate_topup_flow, get_top_up
+from credyt_mcp.use_cases.top_ups import get_top_up
+from credyt_mcp.use_cases.topup_flows import generate_topup_flow
 from tests.conftest import Call
 from tests.samples import a_wallet, balances
 from tests.stripe.conftest import FakeStripe
@@ -75,7 +76,7 @@ async def test_tax_is_added_by_stripe_and_is_not_the_customers_credit(
     fake.pay(flow.redirect_url)
     [page] = fake.objects("checkout.session")
     assert (page["amount_subtotal"], page["amount_total"]) == (1000, 1200)
-    assert page["invoice_creation"] == {"enabled": "true"}
+    assert page["invoice_creation"] == {"enabled": True}
     assert (await call(get_top_up, top_up_id=flow.top_up_id)).status == "succeeded"
     assert await balances(call) == {"default:USD": Decimal(10)}
 

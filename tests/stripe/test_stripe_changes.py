@@ -21,7 +21,7 @@ from credyt_mcp.app import System, running
 from credyt_mcp.clock import FrozenClock
 from credyt_mcp.entrypoints.http import http_app
 from credyt_mcp.errors import ProviderUnavailable
-from credyt_mcp.payments.stripe import CALLS_AT_ONCE
+from credyt_mcp.payments.stripe_calls import CALLS_AT_ONCE
 from credyt_mcp.settings import Settings
 from credyt_mcp.storage.ledger_tables import LedgerAccountRow
 from credyt_mcp.use_cases.adjustments import create_adjustment
@@ -36,7 +36,7 @@ from credyt_mcp.use_cases.provider_events import (
     look_into_events,
     retry_set_aside,
 )
-from credyt_mcp.use_cases.top_ups import generate_topup_flow
+from credyt_mcp.use_cases.topup_flows import generate_topup_flow
 from tests.conftest import Call
 from tests.samples import a_wallet
 from tests.stripe.conftest import FakeStripe

@@ -124,6 +124,7 @@ def test_a_saved_card_is_charged_once_under_one_key(
 ) -> None:
     page = provider.create_checkout(a_request(save_card=True, customer_key="cust_1"))
     fake.pay(page.url, card)
+    fake.authenticate(page.url)
     request = a_charge("cust_1")
     fake.fail("drop_after", times=1)
     first = provider.charge(request)

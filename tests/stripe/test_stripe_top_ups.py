@@ -15,7 +15,8 @@ from credyt_mcp.clock import FrozenClock
 from credyt_mcp.errors import AmountOutOfRange, ProviderUnavailable, UnknownReference
 from credyt_mcp.use_cases.ledger import verify_ledger
 from credyt_mcp.use_cases.open_payments import fetch_undelivered, follow_up
-from credyt_mcp.use_cases.top_ups import generate_topup_flow, get_top_up
+from credyt_mcp.use_cases.top_ups import get_top_up
+from credyt_mcp.use_cases.topup_flows import generate_topup_flow
 from tests.conftest import Call
 from tests.samples import a_wallet, balances
 from tests.stripe.conftest import HOOK, OLD_SECRET, SECRET, FakeStripe
@@ -43,7 +44,7 @@ async def test_a_payment_told_many_times_in_any_order_is_one_credit(
     await a_wallet(call)
     flow = await call(generate_topup_flow, customer_id="jane", amount=25)
     assert fake.pay(flow.redirect_url).status_code == 200
-    told = [*fake.deliveries(), *fake.deliveries(OLD_SECRET), *fake.deliveries(thin=True)] * 5
+    told = [*fake.deliveries(), *fake.deliveries(OLD_SECRET), *fake.deliveries(shape="thin")] * 5
     random.Random(7).shuffle(told)
     if first == "success page":
         assert (await call(get_top_up, top_up_id=flow.top_up_id)).status == "succeeded"
@@ -82,7 +83,7 @@ async def test_while_stripe_is_away_starting_fails_clearly_and_what_was_paid_wai
     await a_wallet(call)
     flow = await call(generate_topup_flow, customer_id="jane", amount=10)
     fake.pay(flow.redirect_url)
-    told = fake.deliveries()
+    told = fake.deliveries(types="checkout.session.completed,payment_intent.succeeded")
     fake.fail("429")
     with pytest.raises(ProviderUnavailable):
         await call(generate_topup_flow, customer_id="jane", amount=10)
@@ -100,6 +101,26 @@ async def test_a_lost_answer_makes_no_second_page(call: Call, fake: FakeStripe) 
     fake.fail("drop_after", times=1)
     await call(generate_topup_flow, customer_id="jane", amount=10)
     assert fake.requests().count("POST /v1/checkout/sessions") == 1
+
+
+@pytest.mark.parametrize("named_by", ["us", "the customer"])
+async def test_a_page_that_was_never_seen_is_known_by_our_own_word_alone(
+    call: Call, rest: httpx.AsyncClient, system: System, fake: FakeStripe, named_by: str
+) -> None:
+    """A customer chooses `client_reference_id` in a payment link's address, but no metadata: what
+    they pay for there would be credited as well."""
+    await a_wallet(call)
+    fake.fail("drop_after", times=3, only="POST /v1/checkout/sessions")
+    with pytest.raises(ProviderUnavailable):
+        await call(generate_topup_flow, customer_id="jane", amount=25)
+    [page] = fake.pages()
+    if named_by == "the customer":
+        page = fake.payment_link(25, page["client_reference_id"])
+    fake.pay(page["url"])
+    assert await deliver(rest, fake.deliveries()) == {200}
+    await follow_up(system.billing)
+    paid = {"default:USD": Decimal(25)} if named_by == "us" else {}
+    assert await balances(call) == paid
 
 
 @pytest.mark.parametrize(

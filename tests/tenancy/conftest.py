@@ -62,7 +62,7 @@ async def server(system: System) -> AsyncIterator[Server]:
 
 
 @pytest.fixture
-def account(server: Server, system: System, clock: FrozenClock) -> Account:
+def account(server: Server, system: System, clock: FrozenClock, fake_stripe_url: str) -> Account:
     """`await account(name)`: `platform`, `live` (the same in live), or a connected account."""
 
     async def account(name: str) -> World:
@@ -73,6 +73,7 @@ def account(server: Server, system: System, clock: FrozenClock) -> Account:
         elif name != "platform":
             made = await server.client.post("/accounts", json={"name": name}, headers=headers)
             headers["X-CREDYT-ACCOUNT"] = made.json()["id"]
-        return World(name, server.client, headers, f"marker{secrets.token_hex(8)}")
+        marker = f"marker{secrets.token_hex(8)}"
+        return World(name, server.client, headers, marker, fake_stripe_url)
 
     return account

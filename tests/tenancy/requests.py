@@ -25,8 +25,21 @@ Values = Mapping[str, list[str]]
 RETURN = {"return_url": "https://app.example/ok", "failure_url": "https://app.example/failed"}
 EVENT = {"id": "{event_id}", "event_type": "image", "data": {"size": "large"}}
 CREDIT = {"transaction_id": "{transaction_id}", "asset": "USD", "amount": 1, "reason": "gift"}
+OTLP = "/otlp/v1/traces"
+SPAN = {
+    "traceId": "aa",
+    "spanId": "bb",
+    "endTimeUnixNano": "1",
+    "attributes": [
+        {"key": "credyt.customer", "value": {"stringValue": "{customer_id}"}},
+        {"key": "gen_ai.provider.name", "value": {"stringValue": "openai"}},
+        {"key": "gen_ai.response.model", "value": {"stringValue": "gpt-5"}},
+        {"key": "gen_ai.usage.input_tokens", "value": {"intValue": "100"}},
+    ],
+}
 USAGE = [{"id": "event-1", "event_type": "image"}]
 VERSION = {"prices": [unit_price(2)], "publish": True}
+AUTO_TOP_UP = {"threshold": 0, "amount": 5, "consent": {"text": "Top me up."}}
 TOP_UP = {"customer_id": "{customer_id}", "amount": 5, "currency": "USD", **RETURN}
 
 BODIES: dict[str, Any] = {
@@ -59,8 +72,12 @@ BODIES: dict[str, Any] = {
     "POST /customers/{customer_id}/wallet/adjustments": CREDIT,
     "POST /customers/{customer_id}/wallet/charges": CREDIT,
     "PATCH /customers/{customer_id}/wallet/{account_id}": {"overdraft_limit": 3},
+    "PUT /customers/{customer_id}/wallet/{account_id}/auto-top-up": AUTO_TOP_UP,
+    "POST /customers/{customer_id}/payment-methods": RETURN,
     "POST /events": {"customer_id": "{customer_id}", "events": [EVENT]},
     "POST /costs/reprice": {},
+    "POST /alerts": {"metric": "cost", "threshold": 10},
+    "PATCH /alerts/{alert_id}": {"threshold": 20},
     "PUT /llm-prices/{provider}/{model}": {"input": 2},
     "POST /keys": {"name": "another"},
     "POST /products": {"name": "Another", "code": "{code}", **VERSION},
@@ -68,6 +85,8 @@ BODIES: dict[str, Any] = {
     "PATCH /products/{product_id}/{version}": {"publish": True, "make_default": True},
     "POST /products/{product_id}/{version}/simulate-usage": {"events": USAGE},
     "POST /top-ups": TOP_UP,
+    "POST /replays": {"product_id": "{product_id}", "customers": ["{customer_id}"]},
+    "POST /top-ups/{top_up_id}/refunds": {"quoted": 4, "amount": 1},
     "POST /vendors": {"name": "Another"},
     "POST /webhooks": {"url": "https://app.example/hooks"},
     "PATCH /webhooks/{webhook_id}": {"topics": ["balance.low"]},
@@ -102,6 +121,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "generate_topup_flow": {"customer_id": "{customer_id}", "amount": 5},
     "get_customer": {"customer_id": "{customer_id}"},
     "get_event": {"event_id": "{event_id}"},
+    "get_profitability": {"group_by": "customer", "customer_id": "{customer_id}"},
     "get_product": {"product_id": "{product_id}"},
     "get_top_up": {"top_up_id": "{top_up_id}"},
     "get_wallet": {"customer_id": "{customer_id}"},
@@ -109,6 +129,9 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "list_customers": {},
     "list_products": {},
     "plan_integration": {"files": {"main.py": "from fastapi import FastAPI"}},
+    "replay_pricing": {"product_id": "{product_id}", "customers": ["{customer_id}"]},
+    "quote_refund": {"top_up_id": "{top_up_id}"},
+    "refund_top_up": {"top_up_id": "{top_up_id}", "quoted": 4, "amount": 1},
     "quote_asset": {"asset_code": "{asset_code}", "source": "USD", "amount": 1},
     "record_event": {"customer_id": "{customer_id}", **EVENT},
     "release_authorization": {"authorization_id": "{authorization_id}"},
@@ -119,14 +142,16 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     },
     "simulate_usage": {"product_id": "{product_id}", "version": "default", "events": USAGE},
     "submit_events": {"customer_id": "{customer_id}", "events": [EVENT]},
+    "verify_integration": {"files": {"main.py": "billing.authorize(); billing.release()"}},
     "verify_ledger": {},
 }
 """The smallest valid arguments of each tool."""
 
 SAME_FOR_ALL = {
     *("limit", "offset", "status", "purpose", "exclude_expired", "has_fees", "event_types"),
-    *("enabled", "connect", "next", "prev", "time_gte", "time_lte"),
+    *("since", "priced_at", "enabled", "connect", "next", "prev", "time_gte", "time_lte"),
     *("effective_from", "effective_to", "expired_from", "expired_to", "period_from", "period_to"),
+    *("group_by", "sort", "cursor", "decisions", "top_percent", "margin_below", "format"),
 }
 """Query parameters that name nothing of anybody's."""
 
@@ -151,7 +176,7 @@ def everything(document: dict[str, Any], values: Values) -> list[Asked]:
     """Every request over both faces: what reads comes first, what deletes last."""
     rest = over_rest(document, values)
     reads = [asked for asked in rest if asked.method == "GET"]
-    return [*reads, *over_mcp(values), *rest[len(reads) :]]
+    return [*reads, *over_mcp(values), *over_otlp(values), *rest[len(reads) :]]
 
 
 def over_rest(document: dict[str, Any], values: Values) -> list[Asked]:
@@ -174,6 +199,13 @@ def over_mcp(values: Values) -> list[Asked]:
             body = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": call}
             requests.append(Asked(tool.name, "POST", "/mcp", body))
     return requests
+
+
+def over_otlp(values: Values) -> Iterator[Asked]:
+    """A model call's span: its route is another standard's, and not in our document."""
+    for span in _filled(SPAN, values):
+        body = {"resourceSpans": [{"scopeSpans": [{"spans": [span]}]}]}
+        yield Asked(f"POST {OTLP}", "POST", OTLP, body)
 
 
 def _of_operation(

@@ -6,7 +6,7 @@ import httpx
 
 from credyt_mcp.use_cases.scopes import IN_ORDER, SCOPE_OF
 from tests.tenancy.conftest import Account, Server
-from tests.tenancy.requests import Asked, everything
+from tests.tenancy.requests import OTLP, Asked, everything
 from tests.tenancy.world import World, fill
 from tests.test_docs import ROOT, row_of
 from tests.test_parity import every_use_case
@@ -27,7 +27,8 @@ def one_of_each(requests: list[Asked]) -> list[Asked]:
 
 async def with_scope(world: World, scope: str) -> World:
     key = await world.make("/keys", {"name": scope, "scopes": [scope]})
-    return World(scope, world.client, {"X-CREDYT-API-KEY": key["key"]}, world.marker)
+    headers = {"X-CREDYT-API-KEY": key["key"]}
+    return World(scope, world.client, headers, world.marker, world.stripe_url)
 
 
 def refusal(answer: httpx.Response) -> str | None:
@@ -72,6 +73,8 @@ def told(server: Server, of: str) -> str:
     """The scope that the API document tells of a route; a tool's by its use case."""
     if of in SCOPE_OF:
         return SCOPE_OF[of]
+    if of == f"POST {OTLP}":
+        return SCOPE_OF["record_spans"]
     method, _, path = of.partition(" ")
     said = server.document["paths"][path][method.lower()]["responses"]["403"]["description"]
     return str(said).split("`")[1]

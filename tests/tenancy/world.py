@@ -12,7 +12,8 @@ from typing import Any
 
 import httpx
 
-from tests.tenancy.requests import RETURN, Asked
+from tests.stripe.conftest import FakeStripe
+from tests.tenancy.requests import AUTO_TOP_UP, RETURN, Asked
 
 _OUR_IDS = re.compile(r"\b(?!acc_)[a-z]+_[0-9a-hjkmnp-tv-z]{26,}\b")
 
@@ -25,6 +26,7 @@ class World:
     client: httpx.AsyncClient
     headers: dict[str, str]
     marker: str
+    stripe_url: str
     values: dict[str, list[str]] = field(default_factory=dict)
     secrets: set[str] = field(default_factory=set)
 
@@ -79,6 +81,7 @@ async def fill(world: World) -> World:
         "event_id": ["event-1"],
         "authorization_id": ["hold-1"],
         "top_up_id": [],
+        "payment_method_id": [],
         "vendor_id": [vendor["id"], "model-co"],
         "key_id": [],
         "webhook_id": [hook["id"]],
@@ -95,10 +98,34 @@ async def fill(world: World) -> World:
         "code": ["studio"],
         "subject": [f"subject {mark}"],
         "category": [f"category {mark}"],
-        **_calls(mark),
+        **(_calls(mark) | await _replays(world)),
     }
     await _only_some(world)
     return world
+
+
+async def _payments(world: World) -> None:
+    """A top-up that was paid and refunded in part, and a saved card that a rule of jane's account
+    charges when need be: never."""
+    top_up = {"customer_id": "jane", "amount": 5, "currency": "USD", "description": world.marker}
+    started = await world.make("/top-ups", {**top_up, **RETURN})
+    _pay(world, started)
+    refund = {"quoted": 5, "amount": 1, "reason": world.marker}
+    await world.make(f"/top-ups/{started['id']}/refunds", refund)
+    cards = "/customers/jane/payment-methods"
+    _pay(world, await world.make(cards, RETURN))
+    rule = "/customers/jane/wallet/default:USD/auto-top-up"
+    # It tells whose key set it, which may be a platform's.
+    assert (await world.ask(Asked("", "PUT", rule, AUTO_TOP_UP))).is_success
+    world.values |= {
+        "top_up_id": [started["id"]],
+        "payment_method_id": [(await world.make(cards, {}, "GET"))["items"][0]["id"]],
+    }
+
+
+def _pay(world: World, started: Any) -> None:
+    stripe = FakeStripe(world.stripe_url, f"sk_test_{world.marker}")
+    assert stripe.pay(started["redirect_url"]).is_success
 
 
 def _calls(mark: str) -> dict[str, list[str]]:
@@ -107,6 +134,7 @@ def _calls(mark: str) -> dict[str, list[str]]:
         "user_id": [f"user {mark}"],
         "provider": ["model-co"],
         "model": ["own-model"],
+        "currency": ["USD", "credits"],
         "valid_from": ["2026-01-01T00:00:00Z"],
     }
 
@@ -115,9 +143,8 @@ async def _only_some(world: World) -> None:
     """What only some accounts can have."""
     mark = world.marker
     if world.name != "live":  # no real payments here
-        top_up = {"customer_id": "jane", "amount": 5, "currency": "USD", "description": mark}
-        world.values["top_up_id"] = [(await world.make("/top-ups", {**top_up, **RETURN}))["id"]]
         await _stripe(world)
+        await _payments(world)
     await world.make("/payment-settings", {"return_url_hosts": ["app.example"]}, "PATCH")
     if world.name in ("platform", "live"):
         connected = await world.make("/accounts", {"name": f"Acme {mark}", "external_id": "acme"})
@@ -131,6 +158,12 @@ async def _stripe(world: World) -> None:
     stripe = {"secret_key": f"sk_test_{mark}", "webhook_secrets": [f"whsec_{mark}"]}
     account = await world.make("/payment-accounts", stripe)
     world.values["payment_account_id"] = [account["id"]]
+
+
+async def _replays(world: World) -> dict[str, list[str]]:
+    named = {"product_id": "studio", "name": f"Replay {world.marker}"}
+    made = await world.make("/replays", named)
+    return {"replay_id": [made["id"]], "other_id": [made["id"]]}
 
 
 async def _product(world: World) -> Any:
@@ -171,5 +204,8 @@ async def _wallet(world: World) -> None:
     await world.make("/events", {"customer_id": "jane", "events": [event]})
     own = {"input": 2, "valid_from": "2026-01-01T00:00:00Z"}
     await world.make("/llm-prices/model-co/own-model", own, "PUT")
+    watched = {"metric": "cost", "scope": "customer", "customer_id": "jane", "threshold": 9}
+    alert = await world.make("/alerts", {**watched, "name": mark})
+    world.values["alert_id"] = [alert["id"]]
     hold = {"id": "hold-1", "customer_id": "jane", "amount": 2, "subject": mark}
     await world.make("/authorizations", hold)

@@ -17,7 +17,7 @@ from credyt_mcp.use_cases.wallets import list_grants
 from tests.conftest import Call
 
 GOOD, DECLINED = "4242 4242 4242 4242", "4000 0000 0000 0002"
-FAILS_LATER, ASKS_LATER = "4000 0000 0000 0341", "4000 0025 0000 3155"
+FAILS_LATER, ASKS_LATER = "4000 0000 0000 0341", "4000 0027 6000 3184"
 BACK = {"return_url": "https://app.example/account", "failure_url": "https://app.example/failed"}
 
 
@@ -85,7 +85,8 @@ async def standing(call: Call) -> Any:
 
 async def pay(web: httpx.AsyncClient, subscription: Any, card: str = GOOD) -> httpx.Response:
     link = subscription.required_actions[0].redirect_url
-    return await web.post(httpx.URL(link).path, data={"card_number": card})
+    form = {"card_number": card, "confirmed": "yes"}
+    return await web.post(httpx.URL(link).path, data=form)
 
 
 async def grants(call: Call, account: str = "default:credits") -> list[tuple[Any, Any, Any]]:

@@ -27,19 +27,21 @@ USERS = (
     ("user", r"\breq\.user\b"),
     ("session", r"\breq\.session\??\.userId\b"),
 )
-CATCH_ALL = r"""^{name}\.(?:use\(\s*\(?(?:err|error)\b|(?:use|get|all)\(\s*["'](?:\*|/?\{{?\*))"""
+CATCH_ALL = (
+    r"""^\s*{name}\.use\(\s*(?:async )?\(?(?:err|error)\b"""
+    r"""|^{name}\.(?:use|get|all)\(\s*["'](?:\*|/?\{{?\*)"""
+)
 LAST = r"^(?:{name}\.listen\(|export default {name}\b|module\.exports = {name}\b)"
 
 
 def wanted(app: App) -> list[str]:
     """Dependencies and what may make the app or know the user."""
-    return [
-        path
-        for path in app.files()
-        if path in ("package.json", "tsconfig.json")
-        or re.search(r"(^|/)(app|index|server|main)\.ts$", path)
-        or re.search(r"(^|/)\w*([aA]uth|[sS]ession|[mM]iddleware)\w*\.ts$", path)
-    ]
+    return typescript.wanted(
+        app,
+        "express",
+        r"(^|/)(app|index|server|main|routes)\.ts$",
+        r"(^|/)\w*([aA]uth|[sS]ession|[mM]iddleware)\w*\.ts$",
+    )
 
 
 def match(app: App) -> Match | None:
@@ -75,22 +77,17 @@ def emit(app: App, found: Match, answers: Answers, package: str) -> Emission:
         package_import=f"../{package}",
     )
     by_hand = [ByHand(found.entry, *_wrap(event, name, given), event) for event in answers.events]
-    if found.auth == "unknown":
-        reason = "billing must know who pays; nothing of this app was recognised as the user"
-        say = f"In {package}/config.ts let currentUserId answer the signed-in user's id."
-        by_hand.insert(0, ByHand(f"{package}/config.ts", reason, say))
-    runner = "npx vitest run" if given["runner"] == "vitest" else "npx tsx --test"
     return Emission(
-        owned=typescript.parts(package, "express", OWN, given),
+        owned=typescript.parts(package, "express", OWN, given, typescript.SHARED),
         seeded={
             f"{package}/config.ts": render("express/config.ts.j2", **given),
-            "tests/billing-fake.ts": render("typescript/billing-fake.ts.j2", **given),
-            "tests/billing.test.ts": render("express/billing.test.ts.j2", **given),
+            **typescript.page(app, given),
+            **typescript.tests(given, "express/billing.test.ts.j2"),
         },
         edits=(_mount(app, found, name, given["ext"]),),
-        by_hand=tuple(by_hand),
+        by_hand=(*typescript.who_pays(found, f"{package}/config.ts"), *by_hand),
         env=environment("http://localhost:3000"),
-        checks=("npx tsc --noEmit", f"{runner} tests/billing.test.ts"),
+        checks=("npx tsc --noEmit", typescript.testing(given["runner"])),
     )
 
 
@@ -101,20 +98,19 @@ def _mount(app: App, found: Match, package: str, ext: str) -> Edit:
     assert made is not None
     name = re.escape(made[1])
     module = f"./{package}/index{ext}" if ext else f"./{package}"
-    quote = "'" if text.count("'") > text.count('"') else '"'
-    end = "" if re.search(r"^import [^;\n]*$", text, re.M) else ";"
-    names = "billingErrors, billingRoutes, billingWebhook"
-    take = f"import {{ {names} }} from {quote}{module}{quote}{end}"
+    take = typescript.import_line(text, "{ billingErrors, billingRoutes, billingWebhook }", module)
+    end = ";" if take.endswith(";") else ""
     webhook = f"{made[1]}.use(billingWebhook()){end}"
     rest = (f"{made[1]}.use(billingRoutes()){end}", f"{made[1]}.use(billingErrors){end}")
     start, imports = find_line(text, MADE), typescript.last_import(text)
     last = find_line(text, CATCH_ALL.format(name=name)) or find_line(text, LAST.format(name=name))
     insertions: tuple[Insertion, ...] = ()
     if start and imports and last:
+        indent = last[: len(last) - len(last.lstrip())]
         insertions = (
             Insertion((take,), imports),
             Insertion((webhook,), start),
-            Insertion((*rest, ""), last, before=True),
+            Insertion((*(indent + line for line in rest), ""), last, before=True),
         )
     said = "\n".join(
         (take, f"first of all: {webhook}", f"after the sign-in and your routes: {' '.join(rest)}")

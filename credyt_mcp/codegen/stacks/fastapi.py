@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from credyt_mcp.codegen.answers import Answers
-from credyt_mcp.codegen.edits import Edit, Insertion
+from credyt_mcp.codegen.edits import Edit
 from credyt_mcp.codegen.stacks import python_app as python
 from credyt_mcp.codegen.stacks.stack import (
     App,
@@ -78,22 +78,11 @@ def emit(app: App, found: Match, answers: Answers, package: str) -> Emission:
 
 def _install(app: App, found: Match, imported: str) -> Edit:
     """Right after the statement that makes the app."""
-    text = app.text(found.entry)
-    made = re.search(MADE, text, re.M)
+    made = re.search(MADE, app.text(found.entry), re.M)
     assert made is not None
     take, call = f"from {imported} import install as install_billing", f"install_billing({made[1]})"
-    anchor, end = python.last_import(app, found.entry), python.end_of_call(text, "FastAPI")
-    placed = None if end is None else python.after_line(text, end, call)
-    insertions: tuple[Insertion, ...] = ()
-    if anchor is not None and placed is not None:
-        insertions = (python.import_after(anchor, take), placed)
-    return Edit(
-        path=found.entry,
-        guard=r"install_billing\(",
-        insertions=insertions,
-        reason="adds billing's routes, and answers its errors as JSON",
-        by_hand=f"In {found.entry}, import it and call it once the app is made:\n{take}\n{call}",
-    )
+    placed = python.once_made(app, found.entry, "FastAPI", take, call)
+    return python.installing(found.entry, r"install_billing\(", placed, take, call)
 
 
 def _wrap(event: str, imported: str) -> tuple[str, str]:

@@ -88,27 +88,14 @@ def _install(app: App, found: Match, imported: str) -> Edit:
     made = re.search(MADE, text, re.M)
     assert made is not None
     indent, name = made[1], made[2]
-    take = f"from {imported} import init_app as init_billing"
-    call = f"init_billing({name})"
-    insertions: tuple[Insertion, ...] = ()
-    if indent:
-        end = find_line(text, rf"^{indent}return {name}$")
-        if end is not None:
-            lines = (f"{indent}{take}", "", f"{indent}{call}", "")
-            insertions = (Insertion(lines, end, before=True),)
-    else:
-        anchor = python.last_import(app, found.entry)
-        at = python.end_of_call(text, "Flask")
-        placed = None if at is None else python.after_line(text, at, call)
-        if anchor is not None and placed is not None:
-            insertions = (python.import_after(anchor, take), placed)
-    return Edit(
-        path=found.entry,
-        guard=r"init_billing\(",
-        insertions=insertions,
-        reason="adds billing's routes, and answers its errors as JSON",
-        by_hand=f"In {found.entry}, once the app is made:\n{take}\n{call}",
-    )
+    take, call = f"from {imported} import init_app as init_billing", f"init_billing({name})"
+    placed: tuple[Insertion, ...] = ()
+    if not indent:
+        placed = python.once_made(app, found.entry, "Flask", take, call)
+    elif end := find_line(text, rf"^{indent}return {name}$"):
+        lines = (f"{indent}{take}", "", f"{indent}{call}", "")
+        placed = (Insertion(lines, end, before=True),)
+    return python.installing(found.entry, r"init_billing\(", placed, take, call)
 
 
 def _wrap(event: str, imported: str) -> tuple[str, str]:

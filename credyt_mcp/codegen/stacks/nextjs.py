@@ -5,13 +5,10 @@ None exports `dynamic` or `runtime`: with the starter's cacheComponents those fa
 
 from __future__ import annotations
 
-import re
-
 from credyt_mcp.codegen.answers import Answers
 from credyt_mcp.codegen.stacks import typescript_app as typescript
 from credyt_mcp.codegen.stacks.stack import (
     App,
-    ByHand,
     Emission,
     Match,
     Stack,
@@ -20,17 +17,17 @@ from credyt_mcp.codegen.stacks.stack import (
 from credyt_mcp.codegen.templates import render
 
 OWN = ("index",)
+HANDLER = "export const POST = withBilling(async (request) => {\n…\n});"
 ROUTES = ("balance", "top-up", "portal", "webhook")
 
 
 def wanted(app: App) -> list[str]:
     """Dependencies, the alias of imports, and what may know the user."""
-    return [
-        path
-        for path in app.files()
-        if path in ("package.json", "tsconfig.json")
-        or re.search(r"(^|/)(auth|supabase/server|supabase-server)\.ts$", path)
-    ]
+    return typescript.wanted(
+        app,
+        "next",
+        r"(^|/)(auth|supabase/server|supabase-server)\.ts$",
+    )
 
 
 def match(app: App) -> Match | None:
@@ -64,15 +61,6 @@ def _user(app: App) -> tuple[str, str]:
     return "unknown", ""
 
 
-def _import(app: App, path: str, depth: int) -> str:
-    """By the app's alias '@/', or relative from a file that many folders deep."""
-    module = path.removesuffix(".ts")
-    alias = re.search(r'"@/\*"\s*:\s*\[\s*"(?:\./)?(src/)?\*"', app.text("tsconfig.json"))
-    if alias is not None:
-        return "@/" + (module.removeprefix("src/") if alias[1] else module)
-    return "../" * depth + module
-
-
 def emit(app: App, found: Match, answers: Answers, package: str) -> Emission:
     source = "src/" if found.entry.startswith("src/") else ""
     given = typescript.values(
@@ -81,50 +69,33 @@ def emit(app: App, found: Match, answers: Answers, package: str) -> Emission:
         ext="",
         runner=typescript.runner(app),
         user_kind=found.auth,
-        auth_module=_import(app, _user(app)[1], package.count("/") + 1),
+        auth_module=typescript.module(app, _user(app)[1], "../" * (package.count("/") + 1)),
         package_import=f"../{package}",
-        lib=_import(app, package, found.entry.count("/") + 4),
+        lib=typescript.module(app, package, "../" * (found.entry.count("/") + 4)),
     )
     owned = typescript.parts(package, "nextjs", OWN, given)
-    owned[f"{package}/web.ts"] = render("typescript/web.ts.j2", **given)
     for name in ROUTES:
         path = f"{found.entry}/api/billing/{name}/route.ts"
         owned[path] = render(f"nextjs/{name}.ts.j2", **given)
     seeded = {
         f"{package}/config.ts": render("typescript/config.ts.j2", **given),
         f"{package}/user.ts": render("nextjs/user.ts.j2", **given),
-        f"{source}components/billing-balance.tsx": render("nextjs/billing-balance.tsx.j2", **given),
-        "tests/billing-fake.ts": render("typescript/billing-fake.ts.j2", **given),
-        "tests/billing.test.ts": render("typescript/web.test.ts.j2", **given),
+        f"{source}components/billing-balance.tsx": render(
+            "typescript/billing-balance.tsx.j2", **given
+        ),
+        **typescript.tests(given),
     }
-    by_hand = [ByHand(found.entry, *_wrap(event, given["lib"]), event) for event in answers.events]
-    if found.auth == "unknown":
-        reason = "billing must know who pays; nothing of this app was recognised as the user"
-        say = f"In {package}/user.ts let currentUserId answer the signed-in user's id."
-        by_hand.insert(0, ByHand(f"{package}/user.ts", reason, say))
-    runner = "npx vitest run" if given["runner"] == "vitest" else "npx tsx --test"
+    wraps = (
+        typescript.wrapped(found.entry, event, given["lib"], "request", HANDLER)
+        for event in answers.events
+    )
     return Emission(
         owned=owned,
         seeded=seeded,
         edits=(),
-        by_hand=tuple(by_hand),
+        by_hand=(*typescript.who_pays(found, f"{package}/user.ts"), *wraps),
         env=environment("http://localhost:3000"),
-        checks=("npx tsc --noEmit", "npx next build", f"{runner} tests/billing.test.ts"),
-    )
-
-
-def _wrap(event: str, lib: str) -> tuple[str, str]:
-    reason = f"hold before '{event}' runs, bill it when it is done"
-    return reason, (
-        "Around the work of the route handler that this is about:\n"
-        f'import {{ billable, withBilling }} from "{lib}";\n'
-        "export const POST = withBilling(async (request) => {\n"
-        f'  const result = await billable(request, "{event}", async (charge) => {{\n'
-        "    …the work; charge.use({ tokens }) says what prices read of it\n"
-        "  });\n"
-        "  return Response.json(result);\n"
-        "});\n"
-        "A stream: const charge = await hold(request, …), then return billedStream(charge, chunks)."
+        checks=("npx next build", "npx tsc --noEmit", typescript.testing(given["runner"])),
     )
 
 

@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from credyt_mcp.codegen.answers import Answers
-from credyt_mcp.codegen.edits import Insertion
+from credyt_mcp.codegen.edits import Edit, Insertion
 from credyt_mcp.codegen.stacks.stack import MARK, App
 from credyt_mcp.codegen.templates import render
 
@@ -75,6 +75,7 @@ def values(answers: Answers, stack: str, **more: Any) -> dict[str, Any]:
     """What every template is given."""
     return {
         "mark": "\n".join(MARK).format(stack=stack),
+        "stack": stack,
         "routes": ROUTES,
         "products": answers.products,
         "asset": answers.asset,
@@ -145,6 +146,27 @@ def after_line(text: str, at: int, statement: str) -> Insertion | None:
     if following is not None and lines.count(following) == 1:
         return Insertion((statement, ""), following, before=True)
     return None
+
+
+def once_made(app: App, entry: str, function: str, take: str, call: str) -> tuple[Insertion, ...]:
+    """The import after the last one, the call after the statement that makes the app; nothing
+    where either place is unclear."""
+    anchor, text = last_import(app, entry), app.text(entry)
+    end = end_of_call(text, function)
+    placed = None if end is None else after_line(text, end, call)
+    return () if anchor is None or placed is None else (import_after(anchor, take), placed)
+
+
+def installing(
+    entry: str, guard: str, insertions: tuple[Insertion, ...], take: str, call: str
+) -> Edit:
+    return Edit(
+        path=entry,
+        guard=guard,
+        insertions=insertions,
+        reason="adds billing's routes, and answers its errors as JSON",
+        by_hand=f"In {entry}, import it and call it once the app is made:\n{take}\n{call}",
+    )
 
 
 def package_for(folder: str) -> str:

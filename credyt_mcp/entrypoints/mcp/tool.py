@@ -19,6 +19,7 @@ from credyt_mcp.use_cases.context import Command
 # A hint that says no more than the protocol's default is left out: it would be read each time.
 READ = ToolAnnotations(read_only_hint=True, open_world_hint=False)
 CREATE = ToolAnnotations(destructive_hint=False, open_world_hint=False)
+DESTRUCTIVE = ToolAnnotations(open_world_hint=False)
 REPEATABLE = ToolAnnotations(destructive_hint=False, idempotent_hint=True, open_world_hint=False)
 
 
@@ -51,20 +52,23 @@ class BillingTool:
 
 
 # Limits are left to the error that names them; costs are shown by example in their description.
-_LEFT_OUT = {"pattern", "minLength", "maxLength", "minItems", "maxItems"}
+_LEFT_OUT = {"pattern", "minLength", "maxLength", "minItems", "maxItems", "maxProperties"}
 _LEFT_OUT |= {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"}
 _BY_EXAMPLE = {"Cost", "LlmUsage"}
+# Described once, in the tool that has the same fields as its own arguments.
+_TOLD_ELSEWHERE = {"UsageEventFields", "AssetLimits"}
 
 
 def _compact(schema: dict[str, Any]) -> dict[str, Any]:
     """The schema with what a model does not need left out, and unknown arguments refused."""
-    definitions = schema.get("$defs", {})
-    shown = {
-        name: {"type": "object"} if name in _BY_EXAMPLE else definition
-        for name, definition in definitions.items()
-    }
-    compact: dict[str, Any] = _simplify({**deepcopy(schema), **({"$defs": shown} if shown else {})})
+    compact: dict[str, Any] = _simplify(deepcopy(schema))
     compact.pop("description", None)
+    shown = {k: v for k, v in compact.pop("$defs", {}).items() if k not in _BY_EXAMPLE}
+    for name in _TOLD_ELSEWHERE & shown.keys():
+        for field in shown[name]["properties"].values():
+            field.pop("description", None)
+    if shown:
+        compact = {"$defs": shown, **compact}
     compact["additionalProperties"] = False
     return compact
 
@@ -75,14 +79,10 @@ def _simplify(node: Any) -> Any:
     if not isinstance(node, dict):
         return node
     if "anyOf" in node:
-        # An optional argument is simply left out, and a Decimal is a number: say no more than that.
-        options = [option for option in node["anyOf"] if option.get("type") != "null"]
-        if sorted(option.get("type", "") for option in options) == ["number", "string"]:
-            options = [option for option in options if option["type"] == "number"]
-        if len(options) == 1:
-            node = {**options[0], **{key: item for key, item in node.items() if key != "anyOf"}}
-        else:
-            node = {**node, "anyOf": options}
+        rest = {key: item for key, item in node.items() if key != "anyOf"}
+        node = {**_options(node["anyOf"]), **rest}
+    elif str(node.get("$ref", "")).rpartition("/")[2] in _BY_EXAMPLE:
+        node = {"type": "object"}
     dropped = {*_LEFT_OUT, "default"} if node.get("default", 0) is None else _LEFT_OUT
     return {
         key: {name: _simplify(item) for name, item in value.items()}
@@ -91,3 +91,21 @@ def _simplify(node: Any) -> Any:
         for key, value in node.items()
         if key not in dropped and not (key == "title" and isinstance(value, str))
     }
+
+
+def _options(options: list[dict[str, Any]]) -> dict[str, Any]:
+    """Alternatives in the fewest words: an optional argument is simply left out, a Decimal is a
+    number, and so is an integer; where one thing or a list will do, the list does for both."""
+    options = [option for option in options if option.get("type") != "null"]
+    if sorted(option.get("type", "") for option in options) == ["number", "string"]:
+        options = [option for option in options if option["type"] == "number"]
+    if any(option.get("type") == "number" for option in options):
+        options = [option for option in options if option.get("type") != "integer"]
+    for option in options:
+        if option.get("items") in options:
+            options = [one for one in options if one != option["items"]]
+    if len(options) == 1:
+        return options[0]
+    if all(option.keys() == {"type"} for option in options):
+        return {"type": [option["type"] for option in options]}
+    return {"anyOf": options}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from credyt_mcp.entrypoints.mcp import (
+    analytics,
     assets,
     authorizations,
     clocks,
@@ -11,6 +12,7 @@ from credyt_mcp.entrypoints.mcp import (
     integrations,
     ledger,
     products,
+    replays,
     top_ups,
     vendors,
     wallets,
@@ -26,6 +28,8 @@ TOOLS = (
     *wallets.TOOLS,
     *assets.TOOLS,
     *vendors.TOOLS,
+    *analytics.TOOLS,
+    *replays.TOOLS,
     *ledger.TOOLS,
     *clocks.TOOLS,
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import RedirectResponse
@@ -32,8 +32,13 @@ async def pay(
     request: Request,
     checkout_id: str,
     card_number: Annotated[str, Form(max_length=40)] = "",
+    confirmed: Annotated[Literal["yes", "no"] | None, Form()] = None,
 ) -> Response:
-    command = checkouts.PayCheckout(checkout_id=checkout_id, card_number=card_number)
+    command = checkouts.PayCheckout(
+        checkout_id=checkout_id,
+        card_number=card_number,
+        confirmed=None if confirmed is None else confirmed == "yes",
+    )
     return await _shown(request, checkouts.pay_checkout, command, leaves=True)
 
 
@@ -49,7 +54,7 @@ async def _shown(
         # 303, so that reloading or going back cannot send the card again.
         return RedirectResponse(checkout.return_url or request.url.path, 303)
     return page(
-        "checkout.html",
+        "challenge.html" if checkout.challenge else "checkout.html",
         402 if checkout.declined else 200,
         leads_to=[checkout.return_url or ""],
         checkout=checkout,

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Response
 
 from credyt_mcp.entrypoints.rest.auth import Caller
 from credyt_mcp.entrypoints.rest.replies import ExactRoute, reply
-from credyt_mcp.use_cases import llm_prices, unpriced_costs
+from credyt_mcp.use_cases import llm_price_changes, llm_prices, unpriced_costs
 from credyt_mcp.use_cases.context import Moment
 from credyt_mcp.use_cases.llm_terms import LlmPriceFields
 
@@ -32,6 +32,13 @@ async def list_llm_prices(
     caller: Caller, page: Annotated[llm_prices.ListLlmPrices, Query()]
 ) -> Response:
     return await reply(caller, llm_prices.list_llm_prices, page)
+
+
+@router.get("/llm-prices/changes", response_model=llm_price_changes.LlmPriceChanges)
+async def list_llm_price_changes(
+    caller: Caller, asked: Annotated[llm_price_changes.ListLlmPriceChanges, Query()]
+) -> Response:
+    return await reply(caller, llm_price_changes.list_llm_price_changes, asked)
 
 
 @router.put("/llm-prices/{provider}/{model:path}", response_model=llm_prices.LlmPrice)

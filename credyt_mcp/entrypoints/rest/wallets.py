@@ -11,7 +11,7 @@ from fastapi import APIRouter, Query, Response
 
 from credyt_mcp.entrypoints.rest.auth import Caller
 from credyt_mcp.entrypoints.rest.replies import ExactRoute, reply
-from credyt_mcp.use_cases import adjustments, limits, provisioning, wallets
+from credyt_mcp.use_cases import adjustments, auto_top_ups, limits, provisioning, wallets
 
 router = APIRouter(tags=["wallets"], route_class=ExactRoute)
 
@@ -71,6 +71,28 @@ async def set_wallet_limits(
 async def get_limit_changes(caller: Caller, customer_id: str, account_id: str) -> Response:
     command = limits.GetLimitChanges(customer_id=customer_id, account_id=account_id)
     return await reply(caller, limits.get_limit_changes, command)
+
+
+@router.put(WALLET + "/{account_id}/auto-top-up", response_model=auto_top_ups.AutoTopUp)
+async def set_auto_top_up(
+    caller: Caller, customer_id: str, account_id: str, body: auto_top_ups.AutoTopUpFields
+) -> Response:
+    command = auto_top_ups.SetAutoTopUp(
+        customer_id=customer_id, account_id=account_id, **dict(body)
+    )
+    return await reply(caller, auto_top_ups.set_auto_top_up, command)
+
+
+@router.get(WALLET + "/{account_id}/auto-top-up", response_model=auto_top_ups.AutoTopUp)
+async def get_auto_top_up(caller: Caller, customer_id: str, account_id: str) -> Response:
+    command = auto_top_ups.GetAutoTopUp(customer_id=customer_id, account_id=account_id)
+    return await reply(caller, auto_top_ups.get_auto_top_up, command)
+
+
+@router.delete(WALLET + "/{account_id}/auto-top-up", response_model=auto_top_ups.AutoTopUp)
+async def stop_auto_top_up(caller: Caller, customer_id: str, account_id: str) -> Response:
+    command = auto_top_ups.StopAutoTopUp(customer_id=customer_id, account_id=account_id)
+    return await reply(caller, auto_top_ups.stop_auto_top_up, command)
 
 
 @router.get(WALLET + "/{account_id}/grants", response_model=wallets.GrantPage)

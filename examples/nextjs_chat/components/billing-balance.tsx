@@ -14,7 +14,7 @@ export function BillingBalance() {
 
   useEffect(() => {
     const reading = new AbortController();
-    fetch("{{ routes }}/balance", { signal: reading.signal })
+    fetch("/api/billing/balance", { signal: reading.signal })
       .then((answer) => (answer.ok ? answer.json() : undefined))
       .then(setBalance)
       .catch(() => undefined);
@@ -27,10 +27,10 @@ export function BillingBalance() {
       <span>
         {balance.available} {balance.asset}
       </span>
-      <form action="{{ routes }}/top-up" method="post">
+      <form action="/api/billing/top-up" method="post">
         <button type="submit">Top up</button>
       </form>
-      <form action="{{ routes }}/portal" method="post">
+      <form action="/api/billing/portal" method="post">
         <button type="submit">Billing</button>
       </form>
     </div>

@@ -1,0 +1,6 @@
+// Written by credyt-mcp (nextjs, template 1), and again when the template improves:
+// changes you make here are kept.
+
+import { portalAnswer, signedIn, withBilling } from "@/lib/billing";
+
+export const POST = withBilling(async (request) => portalAnswer(request, await signedIn()));

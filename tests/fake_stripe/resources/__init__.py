@@ -1,0 +1,9 @@
+"""One module for each kind of object; `load` lets each register its routes."""
+
+from importlib import import_module
+from pkgutil import iter_modules
+
+
+def load() -> None:
+    for module in iter_modules(__path__):
+        import_module(f"{__name__}.{module.name}")
