@@ -10,6 +10,8 @@ from sqlmodel import Session
 
 from credyt_mcp.use_cases.context import Billing
 
+SWEEP_SECONDS = 5
+
 
 @dataclass(frozen=True)
 class DueWork:
@@ -20,9 +22,11 @@ class DueWork:
     answers how much it was. Any number of processes run it at once: what it does must be done
     once however often it is tried. Work that `asks_others` has a loop of its own, so that
     a provider which does not answer keeps nothing else waiting, nor other such work.
+    It is looked for `every` so many seconds of real time.
     """
 
     kind: str
     next_due: Callable[[Session, int], datetime | None]
     run_due: Callable[[Billing, int | None], Awaitable[int]]
     asks_others: bool = False
+    every: float = SWEEP_SECONDS

@@ -18,11 +18,10 @@ from credyt_mcp.storage import auto_top_ups, due
 from credyt_mcp.use_cases.alerts import check_alerts, no_moment
 from credyt_mcp.use_cases.automatic_charges import charge_due
 from credyt_mcp.use_cases.context import Billing
-from credyt_mcp.use_cases.due_work import DueWork
+from credyt_mcp.use_cases.due_work import SWEEP_SECONDS, DueWork
 from credyt_mcp.use_cases.expiring_credit import tell_of_expiring_credit
 from credyt_mcp.use_cases.renewals import renew_due
 
-SWEEP_SECONDS, ASK_SECONDS = 5, 1
 AT_ONCE = 100
 
 log = logging.getLogger(__name__)
@@ -43,8 +42,7 @@ async def sweep(billing: Billing, works: Iterable[DueWork] | None = None) -> int
 
 
 async def keep_sweeping(billing: Billing) -> None:
-    """Sweep every few seconds, until cancelled; beside it, and more often, each kind that asks
-    others by itself."""
+    """Sweep every few seconds, until cancelled; beside it each kind that asks others by itself."""
 
     async def keep_doing(works: Sequence[DueWork], seconds: float) -> NoReturn:
         while True:
@@ -54,7 +52,7 @@ async def keep_sweeping(billing: Billing) -> None:
     async with anyio.create_task_group() as beside:
         for work in WORK:
             if work.asks_others:
-                beside.start_soon(keep_doing, [work], ASK_SECONDS)
+                beside.start_soon(keep_doing, [work], work.every)
         own = [work for work in WORK if not work.asks_others]
         beside.start_soon(keep_doing, own, SWEEP_SECONDS)
 
@@ -95,6 +93,6 @@ WORK = (
     DueWork("subscriptions", due.next_subscription, renew_due, asks_others=True),
     DueWork("expiring_credit", due.next_telling, tell_of_expiring_credit),
     DueWork("alerts", no_moment, check_alerts),
-    DueWork("auto_top_ups", auto_top_ups.next_due, charge_due, asks_others=True),
+    DueWork("auto_top_ups", auto_top_ups.next_due, charge_due, asks_others=True, every=1),
 )
 """In the order in which what is due at one moment is done."""
