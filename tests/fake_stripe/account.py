@@ -43,6 +43,8 @@ class Account:
     id: str
     connected: bool = False
     """Whether a platform speaks for it: then its events name it."""
+    pages_at: str = "https://checkout.stripe.com"
+    """Where its payment pages are; a host of its own, if it has one."""
     objects: dict[str, Object] = field(default_factory=dict)
     events: list[Object] = field(default_factory=list)
     keys: Keys = field(default_factory=Keys)

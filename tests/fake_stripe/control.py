@@ -31,6 +31,8 @@ def perform(lock: RLock, account: Account, path: str, form: dict[str, Any]) -> A
                 return [{"body": one.body, "signature": one.signature} for one in found]
             case "objects":
                 return [public(one) for one in account.objects.values()]
+            case "pages_at":
+                account.pages_at = form["url"]
             case "change":
                 said = {name: int(one) if one.isdigit() else one for name, one in form.items()}
                 account.get(said.pop("id")).update(said)

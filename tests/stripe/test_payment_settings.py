@@ -3,6 +3,7 @@ that Stripe takes what we asked for, in every kind of currency."""
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from typing import Any
 
@@ -158,13 +159,42 @@ async def test_an_account_lists_the_hosts_that_pages_may_lead_back_to(
     assert rows[1].before["return_url_hosts"] == ["shop.example"] and rows[0].actor != "local"
 
 
-async def test_the_portals_form_leads_to_stripes_pages_only(
-    call: Call, rest: httpx.AsyncClient, settings: Settings
-) -> None:
+async def in_portal(call: Call, rest: httpx.AsyncClient, settings: Settings) -> httpx.Response:
+    """Jane's billing page; `rest` is her browser from then on."""
     await a_wallet(call)
     link = await call(create_portal_session, customer_id="jane", **BACK)
     entered = await rest.get(link.redirect_url.removeprefix(settings.public_url))
     rest.cookies.update(entered.cookies)
-    page = await rest.get("/portal")
+    return await rest.get("/portal")
+
+
+async def test_the_portals_forms_lead_to_stripes_pages_only(
+    call: Call, rest: httpx.AsyncClient, settings: Settings
+) -> None:
+    page = await in_portal(call, rest, settings)
     policy = page.headers["content-security-policy"]
     assert policy.endswith("form-action 'self' https://checkout.stripe.com")
+
+
+@pytest.mark.parametrize(
+    ("form", "given"),
+    [("top-ups", {"choice": "default:USD:USD", "amount": "10"}), ("cards", {})],
+)
+async def test_a_page_on_a_host_of_ones_own_is_reached_by_a_link(
+    call: Call,
+    rest: httpx.AsyncClient,
+    settings: Settings,
+    fake: FakeStripe,
+    form: str,
+    given: dict[str, str],
+) -> None:
+    page = await in_portal(call, rest, settings)
+    csrf = re.search(r'name="csrf" value="(\w+)"', page.text)
+    assert csrf is not None
+    data = {"csrf": csrf[1], **given}
+    usual = await rest.post(f"/portal/{form}", data=data)
+    assert usual.headers["location"].startswith("https://checkout.stripe.com/c/pay/")
+    fake.control("pages_at", url="https://pay.shop.example")
+    shown = await rest.post(f"/portal/{form}", data=data)
+    assert shown.status_code == 200
+    assert '<a href="https://pay.shop.example/c/pay/' in shown.text

@@ -44,7 +44,7 @@ def create(account: Account, form: dict[str, Any]) -> Object:
         expires_at=ends,
         _intent=form.get("payment_intent_data") or form.get("setup_intent_data") or {},
     )
-    session["url"] = f"https://checkout.stripe.com/c/pay/{session['id']}"
+    session["url"] = f"{account.pages_at}/c/pay/{session['id']}"
     return session
 
 
