@@ -119,7 +119,7 @@ def test_the_flask_tutorials_blog_sells_its_posts(
     integrated = tree(flaskr)
     assert "Nothing to write" in beds.apply(flaskr)
     said = run(flaskr, str(flask_python), "-m", "pytest", "-q", "-p", "no:cacheprovider")
-    assert "32 passed" in said
+    assert "33 passed" in said
     blog = flaskr / "flaskr" / "blog.py"
     replace(
         blog, "from .db import get_db\n", "from .billing import billable\nfrom .db import get_db\n"
