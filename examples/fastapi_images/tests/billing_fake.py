@@ -20,6 +20,7 @@ class FakeBilling:
 
     def __init__(self) -> None:
         self.url = ""
+        self.down = False
         self.balances: dict[str, Decimal] = {}
         self.holds: dict[str, dict[str, Any]] = {}
         self.events: dict[str, dict[str, Any]] = {}
@@ -31,6 +32,8 @@ class FakeBilling:
         return self.balances[user] - sum(held, Decimal(0))
 
     def answer(self, path: str, body: dict[str, Any]) -> Answer:
+        if self.down:
+            return 503, {}
         _, noun, *rest = path.split("/")
         user = body.get("customer_external_id") or body.get("customer_id")
         if noun == "wallets":
@@ -44,6 +47,8 @@ class FakeBilling:
         if noun == "events":
             for event in body["events"]:
                 self.bill(str(user), event)
+                if event.get("authorization_id") in self.holds:
+                    self.holds[event["authorization_id"]]["status"] = "captured"
             return 200, {}
         user = rest[0] if noun == "customers" else user
         if user not in self.balances:
@@ -77,7 +82,7 @@ class FakeBilling:
     def bill(self, user: str, event: dict[str, Any]) -> None:
         if event["id"] not in self.events:
             self.events[event["id"]] = event
-            self.balances[user] -= cost(event)
+            self.balances[user] = self.balances.get(user, Decimal(0)) - cost(event)
 
 
 def cost(event: dict[str, Any]) -> Decimal:

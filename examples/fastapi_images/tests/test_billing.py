@@ -21,7 +21,16 @@ from fastapi.testclient import TestClient
 sys.path.insert(0, str(Path(__file__).parent))
 from billing_fake import FakeBilling, fake_billing
 
-from app.billing import BilledStream, RequestId, UserId, billable, config, hold, install
+from app.billing import (
+    BilledStream,
+    RequestId,
+    UserId,
+    billable,
+    charges,
+    config,
+    hold,
+    install,
+)
 
 SECRET = base64.b64encode(b"a secret that only tests know").decode()
 
@@ -94,8 +103,9 @@ def test_work_is_billed_and_failed_work_is_not(
     billing.balances["ann"] = Decimal(1)
     assert browser.post("/work").status_code == 200
     assert browser.post("/work?fails=true").status_code == 500
-    [event] = billing.events.values()
+    [event, failed] = billing.events.values()
     assert event["llm_usage"][0]["usage"] == {"prompt_tokens": 7}
+    assert failed["user_id"] == "ann"  # of the house, which pays what its calls cost
     assert browser.get("/api/billing/balance").json()["available"] == "0.95"
     assert billing.available("ann") == Decimal("0.95")
 
@@ -116,8 +126,28 @@ def test_nothing_runs_while_billing_is_down_unless_the_app_wants_it(
     monkeypatch.setenv("CREDYT_URL", "http://127.0.0.1:9")
     assert browser.post("/work").json()["code"] == "billing_unavailable"
     monkeypatch.setattr(config, "RUN_WITHOUT_BILLING", True)
-    monkeypatch.setattr("app.billing.client.PAUSES", (0, 0, 0))
+    monkeypatch.setattr("app.billing.client.PAUSES", (0, 0))
     assert browser.post("/work").status_code == 200
+
+
+def test_usage_of_an_outage_is_billed_once_billing_is_back(
+    billing: FakeBilling,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr("app.billing.client.PAUSES", (0, 0))
+    billing.balances["bob"] = Decimal(1)
+    charge = charges.hold("bob", "work")
+    charge.use()
+    billing.down = True
+    charge.settle()
+    [line] = [one for one in caplog.messages if one.startswith("unbilled: ")]
+    [event] = json.loads(line.removeprefix("unbilled: "))["events"]
+    assert event["id"] == charge.id
+    billing.down = False
+    charges.hold("bob", "work").settle()
+    assert billing.events[charge.id] == event
+    assert billing.available("bob") == Decimal("0.95")
 
 
 def test_a_stream_is_billed_by_what_was_used(

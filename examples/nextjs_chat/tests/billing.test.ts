@@ -95,6 +95,19 @@ test("nothing runs while billing is down", async () => {
   assert.equal(((await refused.json()) as { code: string }).code, "billing_unavailable");
 });
 
+test("usage of an outage is billed once billing is back", async () => {
+  billing.balances.set("ann", 100);
+  const charge = await charges.hold("ann", "work");
+  charge.use();
+  billing.down = true;
+  await charge.settle();
+  assert.equal(billing.events.size, 0);
+  billing.down = false;
+  await (await charges.hold("ann", "work")).settle();
+  assert.deepEqual([...billing.events.keys()], [charge.id]);
+  assert.equal(billing.available("ann"), 95);
+});
+
 test("a stream is billed by what was used", async () => {
   billing.balances.set("ann", 100);
   assert.equal(await (await stream(post())).text(), "1 2 3 4 5 ");
