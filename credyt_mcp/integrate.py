@@ -5,12 +5,14 @@ The catalogue is only asked when neither the command nor an earlier integration 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import anyio
+import httpx
 import typer
 from rich.console import Console
 from rich.markup import escape
@@ -20,8 +22,13 @@ from credyt_mcp import exact_json
 from credyt_mcp.app import running
 from credyt_mcp.settings import load_settings
 from credyt_mcp.trial.probes import Asking, Tried, try_out
-from credyt_mcp.trial.stage import Stage, house, joined
-from credyt_mcp.use_cases import integration_checks, integration_files, integrations
+from credyt_mcp.trial.stage import Stage, at_server, house, joined
+from credyt_mcp.use_cases import (
+    integration_checks,
+    integration_files,
+    integration_logs,
+    integrations,
+)
 
 app = typer.Typer(help="Billing code in your own app.", no_args_is_help=True)
 stdout, stderr = Console(), Console(stderr=True)
@@ -143,6 +150,35 @@ def verify(
     _tell(found, tried, as_json)
     if found:
         raise typer.Exit(1)
+
+
+@app.command("resend")
+def resend(
+    log: Annotated[typer.FileText, typer.Argument(help="The app's log; - reads what is piped in.")],
+    folder: Annotated[Path, typer.Option("--app", help="Its folder, for its .env.")] = Path(),
+) -> None:
+    """Bill usage that the app could not, as its log tells; what is billed is not billed again."""
+    found = integration_logs.unbilled(log)
+    settings = {**integration_files.read_settings(folder), **os.environ}
+    with at_server(settings) as billing:
+        answers = {event_id: _sent(billing, body) for event_id, body in found.bodies.items()}
+    wrong = {event_id: said for event_id, said in answers.items() if said}
+    told = wrong | {f"line {number}": "usage that cannot be read" for number in found.damaged}
+    for what, said in told.items():
+        stdout.print(f"[red]{escape(what)}[/red] {escape(said)}", **PLAIN)
+    stdout.print(f"{len(answers) - len(wrong)} of {len(answers)} events are billed", **PLAIN)
+    if told:
+        raise typer.Exit(1)
+
+
+def _sent(billing: httpx.Client, body: dict[str, Any]) -> str:
+    """Why it was not billed; '' if it is, now or before."""
+    headers = {"content-type": "application/json"}
+    try:
+        answer = billing.post("/events", content=exact_json.dumps(body), headers=headers)
+    except httpx.TransportError as failure:
+        return f"was not sent: {failure}"
+    return f"{answer.status_code} {answer.text[:300]}" if answer.is_error else ""
 
 
 def _asking(
