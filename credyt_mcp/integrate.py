@@ -5,7 +5,6 @@ The catalogue is only asked when neither the command nor an earlier integration 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
@@ -159,8 +158,7 @@ def resend(
 ) -> None:
     """Bill usage that the app could not, as its log tells; what is billed is not billed again."""
     found = integration_logs.unbilled(log)
-    settings = {**integration_files.read_settings(folder), **os.environ}
-    with at_server(settings) as billing:
+    with at_server(integration_files.read_settings(folder)) as billing:
         answers = {event_id: _sent(billing, body) for event_id, body in found.bodies.items()}
     wrong = {event_id: said for event_id, said in answers.items() if said}
     told = wrong | {f"line {number}": "usage that cannot be read" for number in found.damaged}

@@ -95,9 +95,11 @@ def joined(app_url: str, settings: Mapping[str, str], asset: str) -> Iterator[St
 
 @contextmanager
 def at_server(settings: Mapping[str, str]) -> Iterator[httpx.Client]:
-    """The billing server that an app's settings name. Raises InvalidRequest where they do not, or
-    where it does not answer."""
-    url, key = settings.get("CREDYT_URL"), settings.get("CREDYT_API_KEY")
+    """The billing server that an app's settings name, or the environment. Raises InvalidRequest
+    where neither does, or where it does not answer."""
+    url, key = (
+        settings.get(name) or os.environ.get(name) for name in ("CREDYT_URL", "CREDYT_API_KEY")
+    )
     if not url or not key:
         raise InvalidRequest("CREDYT_URL", "and CREDYT_API_KEY must be in the app's .env")
     headers = {"X-CREDYT-API-KEY": key}
