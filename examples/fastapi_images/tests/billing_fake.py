@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import hmac
 import json
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from decimal import Decimal
@@ -11,6 +15,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 PRICE = Decimal("0.05")
+SECRET = base64.b64encode(b"a secret that only tests know").decode()
 
 Answer = tuple[int, dict[str, Any]]
 
@@ -87,6 +92,18 @@ class FakeBilling:
 
 def cost(event: dict[str, Any]) -> Decimal:
     return PRICE * int((event.get("data") or {}).get("units", 1))
+
+
+def signed(body: bytes, age: int = 0) -> dict[str, str]:
+    """The headers of a webhook, sent `age` seconds ago."""
+    sent_at = str(int(time.time()) - age)
+    text = f"evt_1.{sent_at}.".encode() + body
+    code = hmac.new(base64.b64decode(SECRET), text, hashlib.sha256).digest()
+    return {
+        "webhook-id": "evt_1",
+        "webhook-timestamp": sent_at,
+        "webhook-signature": f"v1,{base64.b64encode(code).decode()}",
+    }
 
 
 @contextmanager

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import hashlib
-import hmac
 import json
 import sys
-import time
 from collections.abc import AsyncIterator, Iterator, MutableMapping
 from decimal import Decimal
 from pathlib import Path
@@ -19,7 +15,7 @@ from fastapi import FastAPI, Response
 from fastapi.testclient import TestClient
 
 sys.path.insert(0, str(Path(__file__).parent))
-from billing_fake import FakeBilling, fake_billing
+from billing_fake import SECRET, FakeBilling, fake_billing, signed
 
 from app.billing import (
     BilledStream,
@@ -31,8 +27,6 @@ from app.billing import (
     hold,
     install,
 )
-
-SECRET = base64.b64encode(b"a secret that only tests know").decode()
 
 
 @pytest.fixture
@@ -180,23 +174,12 @@ def test_a_webhook_needs_a_good_recent_signature_and_counts_once(
             "/api/billing/webhook", content=body, headers=headers
         ).status_code
 
-    assert deliver(body, _signed(body)) == 204
-    assert deliver(body, _signed(body)) == 204
-    assert deliver(body + b" ", _signed(body)) == 400
+    assert deliver(body, signed(body)) == 204
+    assert deliver(body, signed(body)) == 204
+    assert deliver(body + b" ", signed(body)) == 400
     assert deliver(body, {}) == 400
-    assert deliver(body, _signed(body, age=3600)) == 400
+    assert deliver(body, signed(body, age=3600)) == 400
     assert len(heard) == 1
-
-
-def _signed(body: bytes, age: int = 0) -> dict[str, str]:
-    sent_at = str(int(time.time()) - age)
-    text = f"evt_1.{sent_at}.".encode() + body
-    code = hmac.new(base64.b64decode(SECRET), text, hashlib.sha256).digest()
-    return {
-        "webhook-id": "evt_1",
-        "webhook-timestamp": sent_at,
-        "webhook-signature": f"v1,{base64.b64encode(code).decode()}",
-    }
 
 
 async def _read_two_chunks(app: FastAPI, asgi: str) -> None:
