@@ -14,9 +14,10 @@ from credyt_mcp.errors import InvalidRequest
 from tests.codegen.apps import APPS, integrated
 from tests.codegen.faults import FAULTS, Fault
 from tests.codegen.more_faults import MORE_FAULTS
+from tests.codegen.same_faults import SAME_FAULTS
 from tests.codegen.wired import WIRED, Files, changed
 
-PLANTED = [*FAULTS, *MORE_FAULTS]
+PLANTED = [*FAULTS, *MORE_FAULTS, *SAME_FAULTS]
 
 
 @pytest.mark.parametrize("stack", WIRED)
@@ -42,6 +43,8 @@ def test_a_planted_fault_is_found_in_its_file_and_line(fault: Fault) -> None:
 
 def test_every_rule_is_planted_here_or_below() -> None:
     assert {fault.rule for fault in FAULTS} == set(RULES) - {"event-not-billed"}
+    for stack in APPS:
+        assert len({fault.rule for fault in PLANTED if fault.stack == stack}) >= 10, stack
 
 
 @pytest.mark.parametrize("stack", APPS)
