@@ -139,8 +139,9 @@ def verify(
         routes = integration_checks.billable_routes(snapshot)
         where = next((one for one in routes if one.path), next(iter(routes), None))
         known = f"{where.method} {where.path}" if where else ""
-        asking = _asking(route or known, header, before, body)
-        with _stage(folder, run, url) as stage:
+        webhook = integration_checks.webhook_path(snapshot)
+        asking = _asking(route or known, webhook, header, before, body)
+        with _stage(folder, run, url, webhook) as stage:
             tried = try_out(stage, asking)
         found += [
             integration_checks.seen_alive(one.rule, one.said, snapshot, where)
@@ -180,7 +181,7 @@ def _sent(billing: httpx.Client, body: dict[str, Any]) -> str:
 
 
 def _asking(
-    route: str, headers: list[str] | None, before: list[str] | None, body: str | None
+    route: str, webhook: str, headers: list[str] | None, before: list[str] | None, body: str | None
 ) -> Asking:
     method, _, path = route.partition(" ")
     if not path.startswith("/"):
@@ -190,6 +191,7 @@ def _asking(
     return Asking(
         method.upper(),
         path,
+        webhook,
         {name.strip(): value.strip() for name, _, value in pairs},
         body,
         tuple((verb, path, rest[0] if rest else None) for verb, path, *rest in steps),
@@ -197,11 +199,11 @@ def _asking(
 
 
 @contextmanager
-def _stage(folder: Path, run: str | None, url: str | None) -> Iterator[Stage]:
+def _stage(folder: Path, run: str | None, url: str | None, webhook: str) -> Iterator[Stage]:
     """A throw-away server for an app that we start; for one that runs, the server it uses."""
     manifest = integration_files.manifest_of(integration_files.read_app(folder))
     if run is not None:
-        with house(folder / manifest.root, run, manifest.answers) as stage:
+        with house(folder / manifest.root, run, manifest.answers, webhook) as stage:
             yield stage
         return
     assert url is not None

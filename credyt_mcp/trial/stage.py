@@ -43,7 +43,7 @@ class Stage:
 
 
 @contextmanager
-def house(folder: Path, command: str, answers: dict[str, Any]) -> Iterator[Stage]:
+def house(folder: Path, command: str, answers: dict[str, Any], webhook: str) -> Iterator[Stage]:
     """Everything started here, and ended here. Raises InvalidRequest where the app does not
     start."""
     key, port, app_port = new_secret("key"), _free_port(), _free_port()
@@ -62,7 +62,7 @@ def house(folder: Path, command: str, answers: dict[str, Any]) -> Iterator[Stage
         try:
             with billing, _process(Path(place), serve, told, f"{url}/healthz"):
                 asset = _sell(billing, answers)
-                hook = {"url": f"{app_url}/api/billing/webhook"}
+                hook = {"url": app_url + webhook}
                 secret = _made(billing, "/webhooks", hook)["secret"]
                 told = {
                     "CREDYT_URL": relay.url,

@@ -89,6 +89,8 @@ def test_a_nextjs_app_sells_what_it_does(chat: Path, sqlite_url: str, tmp_path: 
         assert httpx.post(f"{app.url}{paid}").status_code == 401
         a_customers_life(browser, lambda **more: browser.post(paid, **more), server, app)
         a_streams_life(browser, "/api/answers", server, app)
+    start = ("npx", "next", "start", "-p", "{port}")
+    beds.verify(chat, start, "--header", "cookie: session={user}", "--route", "POST /api/images")
     (chat / "app/page.tsx").write_bytes(before["app/page.tsx"])
     (chat / "lib/billing/user.ts").write_bytes(integrated["lib/billing/user.ts"])
     for name in ("images", "answers"):
