@@ -9,6 +9,7 @@ import pytest
 from credyt_mcp.codegen import manifest as manifests
 from credyt_mcp.codegen.checks.checking import Beside, check
 from credyt_mcp.codegen.checks.findings import RULES
+from credyt_mcp.codegen.checks.routes import billable_routes, webhook_path
 from credyt_mcp.codegen.snapshot import AppSnapshot
 from credyt_mcp.errors import InvalidRequest
 from tests.codegen.apps import APPS, integrated
@@ -45,6 +46,26 @@ def test_every_rule_is_planted_here_or_below() -> None:
     assert {fault.rule for fault in FAULTS} == set(RULES) - {"event-not-billed"}
     for stack in APPS:
         assert len({fault.rule for fault in PLANTED if fault.stack == stack}) >= 10, stack
+
+
+@pytest.mark.parametrize(
+    ("stack", "route"),
+    [
+        ("fastapi", "POST /images"),
+        ("flask", "POST /images"),
+        ("express", "POST /images"),
+        ("hono", "POST /images"),
+        ("nextjs", "POST /api/chat"),
+        ("supabase", "POST /functions/v1/images"),
+        ("tanstack", "POST /api/chat"),
+    ],
+)
+def test_what_is_tried_alive_is_read_from_the_code(stack: str, route: str) -> None:
+    snapshot = AppSnapshot(WIRED[stack])
+    assert route in {f"{one.method} {one.path}" for one in billable_routes(snapshot)}
+    edge = stack == "supabase"
+    known = "/functions/v1/billing-webhook" if edge else "/api/billing/webhook"
+    assert webhook_path(snapshot) == known
 
 
 @pytest.mark.parametrize("stack", APPS)

@@ -133,6 +133,21 @@ export const POST = withBilling(async (request) => {
   return billedStream(charge, result.textStream);
 });
 """
+NEXT_ACTION = """\
+"use server";
+
+import { headers } from "next/headers";
+import { BillingError, billable } from "@/lib/billing";
+
+export async function draw() {
+  try {
+    return await billable({ headers: await headers() }, "image_generated", async () => "a drawing");
+  } catch (error) {
+    if (error instanceof BillingError) return error.body();
+    throw error;
+  }
+}
+"""
 NEXT_PAGE = """\
 "use client";
 
@@ -258,7 +273,11 @@ WIRED: dict[str, Files] = {
     "express": _express(integrated(APPS["express"])),
     "hono": _hono(integrated(APPS["hono"])),
     "nextjs": integrated(APPS["nextjs"])
-    | {"app/api/chat/route.ts": NEXT_CHAT, "app/page.tsx": NEXT_PAGE},
+    | {
+        "app/api/chat/route.ts": NEXT_CHAT,
+        "app/actions.ts": NEXT_ACTION,
+        "app/page.tsx": NEXT_PAGE,
+    },
     "supabase": integrated(APPS["supabase"])
     | {"supabase/functions/images/index.ts": EDGE_FUNCTION},
     "tanstack": integrated(APPS["tanstack"])

@@ -26,6 +26,8 @@ ANSWERED = re.compile(r"\b[45]\d\d\b|\bstatus\b|status_code|HTTP_402|redirect|\b
 DOWN = re.compile(
     r"Unavailable|Timeout|ConnectionError|ConnectError|TransportError|URLError|OSError|RequestError"
 )
+ACTIONS = re.compile(r"""^\s*["']use server["']""", re.MULTILINE)
+"""Server actions of Next.js: they answer values, which have no status."""
 REFUSED = re.compile(r"\b(?:\w*Insufficient\w*|BillingError|BillingRefused|\w*Exception)\b")
 BRANCHES = frozenset({"if_statement", "switch_case", "case_clause"})
 SETTING = re.compile(r"\b[A-Z][A-Z0-9]*_[A-Z0-9_]+\b")
@@ -78,7 +80,11 @@ def swallowed(view: View) -> Iterator[Finding]:
             if any(contains(node, gate) for gate in view.gates):
                 for callback in syntax.arguments(node):
                     yield from _caught(view, callback)
-        elif _answers_error(node) and not re.search(r"\bstatus\b|402", text_of(node)):
+        elif (
+            _answers_error(node)
+            and not re.search(r"\bstatus\b|402", text_of(node))
+            and not ACTIONS.search(view.source.text)
+        ):
             said = "a billing error is answered without its status"
             yield at(view.source, node, "swallowed-402", said)
 
