@@ -39,13 +39,17 @@ class Charge:
         self.delivered = True
         self.data.update(data)
 
-    def llm(self, provider: str, model: str, usage: Any, **more: Any) -> None:
-        """A model was called for it: `usage` as the provider gave it, and
-        `response_id`. What it cost you is no matter of what the user pays."""
-        dump = getattr(usage, "model_dump", None)
-        said = usage if dump is None else dump(mode="json")
-        call = {"provider": provider, "model": model, "usage": said, **more}
+    def llm(
+        self, provider: str, model: str, usage: Any = None, **more: Any
+    ) -> dict[str, Any]:
+        """A model is called: what that costs you is booked with the event.
+
+        `usage` is the provider's, unchanged. Of a stream it comes late: set `["usage"]`
+        of the answer then. A call that is cut off before that counts as unpriced.
+        """
+        call = {"provider": provider, "model": model, "usage": usage, **more}
         self.calls.append(call)
+        return call
 
     def settle(self) -> None:
         """Once, after the work. It never raises: the work cannot be taken back."""
@@ -77,8 +81,14 @@ class Charge:
             "event_type": self.event_type,
             "occurred_at": datetime.now(timezone.utc).isoformat(),
             "data": self.data,
-            "llm_usage": self.calls,
+            "llm_usage": [{**one, "usage": _plain(one["usage"])} for one in self.calls],
         }
+
+
+def _plain(usage: Any) -> Any:
+    """As JSON has it: the provider's library may have made a pydantic model of it."""
+    dump = getattr(usage, "model_dump", None)
+    return usage if dump is None else dump(mode="json")
 
 
 def hold(
