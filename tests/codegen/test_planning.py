@@ -121,7 +121,8 @@ lines = st.lists(st.text("abc =#", max_size=8), max_size=5)
 
 @given(data=st.data(), app=st.sampled_from(sorted(APPS)))
 def test_edits_of_the_user_survive_a_newer_template(data: st.DataObject, app: str) -> None:
-    """Every line that the user added is there after an upgrade, in the file or left untouched."""
+    """Every line that the user added is there after an upgrade, and none is back that they took
+    out: in the file, or left untouched."""
     done = integrated(APPS[app])
     manifest = manifests.read(done[manifests.PATH])
     assert manifest is not None
@@ -137,6 +138,8 @@ def test_edits_of_the_user_survive_a_newer_template(data: st.DataObject, app: st
     mine = [line for line in user.splitlines() if line.startswith("mine ")]
     assert [line for line in (after[path] or "").splitlines() if line.startswith("mine ")] == mine
     assert "<<<<<<<" not in (after[path] or "")
+    taken = [one for one in older.splitlines() if one not in user.splitlines()]
+    assert not {one for one in taken if older.count(one) == 1} & {*(after[path] or "").splitlines()}
     if f"{path}.new" in after:
         assert after[path] == user
         assert after[f"{path}.new"] == text
