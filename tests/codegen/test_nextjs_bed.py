@@ -66,7 +66,6 @@ def chat(tmp_path: Path) -> Path:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)  # its packages are half a gigabyte
 def test_a_nextjs_app_sells_what_it_does(chat: Path, sqlite_url: str, tmp_path: Path) -> None:
     before = tree(chat)
     integrated = node.applied(chat)
