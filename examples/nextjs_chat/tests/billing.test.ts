@@ -80,6 +80,12 @@ test("work is billed, and failed work is not", async () => {
   assert.equal(billing.available("ann"), 95);
 });
 
+test("a balance is shown in full, however small", async () => {
+  billing.balances.set("ann", 0.00001);
+  const shown = (await (await balance(new Request("http://localhost:3000"))).json()) as object;
+  assert.deepEqual(shown, { available: "0.0000001", asset: "USD" });
+});
+
 test("a double submit is done and billed once", async () => {
   billing.balances.set("ann", 100);
   const click = { "idempotency-key": "click-1" };

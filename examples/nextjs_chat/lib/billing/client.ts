@@ -81,7 +81,7 @@ export async function balance(userId: string): Promise<{ available: string; asse
   const path = `/customers/${encodeURIComponent(userId)}/wallet`;
   const wallet = await forCustomer<Wallet>(userId, "GET", path);
   const account = wallet.accounts.find(({ id }) => id === `default:${ASSET}`);
-  return { available: String(account?.available ?? 0), asset: ASSET };
+  return { available: plain(account?.available ?? 0), asset: ASSET };
 }
 
 /** A page where the user pays `amount`; the wallet is credited once they have. */
@@ -159,6 +159,11 @@ interface Problem {
 function refusal(status: number, problem: Problem): BillingRefused | InsufficientBalance {
   if (status === 402) return new InsufficientBalance(problem.available, problem.missing);
   return new BillingRefused(problem.code ?? `http_${status}`, problem.detail ?? "");
+}
+
+/** Without an exponent, however small. */
+function plain(amount: number): string {
+  return amount.toLocaleString("en", { maximumFractionDigits: 20, useGrouping: false });
 }
 
 function pause(milliseconds = 0): Promise<void> {
