@@ -20,6 +20,7 @@ WEBHOOKS = "set up once, by a person; no flow of the skills does it"
 PROFITABILITY = (
     "get_event shows what an event earned; sums are for reports, which read them by REST"
 )
+COST_RULES = "a policy, set once, by a person; get_event shows the rule of each cost"
 REPLAYS = "replay_pricing answers whole; what was kept is for reports"
 PROVIDERS_ONLY = "a payment provider's delivery, which its signature admits and no API key"
 CODING_TOOLS = "for coding tools, which speak MCP; the command line reads a folder itself"
@@ -68,6 +69,9 @@ NOT_OVER_MCP = {
     "get_replay": REPLAYS,
     "list_replayed_customers": REPLAYS,
     "list_replays": REPLAYS,
+    "get_cost_rules": COST_RULES,
+    "set_cost_rules": COST_RULES,
+    "list_cost_dependencies": PROFITABILITY,
     "set_llm_price": LEAN_LIST,
     "list_llm_prices": LEAN_LIST,
     "list_llm_price_changes": PROFITABILITY,

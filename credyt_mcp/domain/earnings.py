@@ -14,6 +14,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from credyt_mcp.domain.assets import Rate, is_currency, rate_at
+from credyt_mcp.domain.cost_pools import CostPools
 from credyt_mcp.domain.grants import FREE, Basis, Grant, Reason, in_order_of_use, shares
 from credyt_mcp.domain.ledger import Account, Transaction
 from credyt_mcp.domain.margins import (
@@ -57,6 +58,7 @@ class Tallies:
         self.unpriced: list[tuple[Event, dict[str, Any]]] = []
         self.open_costs: set[tuple[int, bytes]] = set()
         self.late_costs: dict[tuple[int, bytes], dict[str, Any]] = {}
+        self.pools = CostPools(undo)
         self._undo = undo
 
     def add(self, tally: Tally) -> None:
@@ -213,6 +215,7 @@ def book_usage(book: Book, event: Event, fees: Sequence[Fee], warnings: list[str
     if event.costs:
         event.costs = [_once(book, event.tenant_id, cost, warnings) for cost in event.costs]
         costs = vendor_costs(event.costs)
+        book.tallies.pools.note_all(event)
         for cost in event.costs:
             if cost.get("unpriced") and cost.get("counted", True):
                 book.tallies.note_unpriced(event, cost)

@@ -16,6 +16,7 @@ from credyt_mcp import exact_json
 from credyt_mcp.domain.earnings import EARNING, face_value, transaction_tally
 from credyt_mcp.domain.late_costs import late_tally
 from credyt_mcp.domain.margins import DAY, Tally, Usage, usage_cells, vendor_costs
+from credyt_mcp.domain.shared_costs import EVENT_TYPE
 from credyt_mcp.domain.usage import StoredFee
 from credyt_mcp.storage.rollups import (
     NOTHING,
@@ -94,6 +95,13 @@ def problems(query: Query) -> Iterator[str]:
             add(shared, place, amounts)
         yield from _differences(sums.customers | sums.uses, stored)
     yield from _differences(shared, (_stored(row, len(Heading._fields)) for row in query(_SHARED)))
+    for place, amounts in sorted(shared.items()):
+        heading = Heading(*place)
+        if heading.event_type == EVENT_TYPE and Sums(*amounts).costs:
+            yield (
+                f"costs that moved between customers do not add up to nothing: {heading.vendor} "
+                f"{heading.model} of {period_name(heading.day)} in {heading.currency}"
+            )
     known: dict[int, int] = dict(map(tuple, query(_COST_IDS)))
     for tenant_id in sorted(costs.keys() | known.keys()):
         if costs.get(tenant_id, 0) != known.get(tenant_id, 0):

@@ -76,6 +76,7 @@ BODIES: dict[str, Any] = {
     "POST /customers/{customer_id}/payment-methods": RETURN,
     "POST /events": {"customer_id": "{customer_id}", "events": [EVENT]},
     "POST /costs/reprice": {},
+    "PATCH /cost-rules": {"failures": "write_off"},
     "POST /alerts": {"metric": "cost", "threshold": 10},
     "PATCH /alerts/{alert_id}": {"threshold": 20},
     "PUT /llm-prices/{provider}/{model}": {"input": 2},

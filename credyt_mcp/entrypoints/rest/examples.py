@@ -109,6 +109,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "add_asset_rate": {"source": "USD", "rate": 0.04},
     "quote_asset": {"source": "USD", "amount": 10},
     "create_vendor": {"name": "OpenAI", "external_id": "openai"},
+    "set_cost_rules": {"cache_writes": "readers", "failures": "spread"},
     "create_alert": {"metric": "margin", "scope": "each_customer", "threshold": 10},
     "update_alert": {"threshold": 5},
     "set_llm_price": {"input": 1.25, "output": 10, "cache_read": 0.125},

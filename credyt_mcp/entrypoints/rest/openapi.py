@@ -43,7 +43,7 @@ TAGS = {
     "payment-methods": "Cards that customers have saved with the payment provider.",
     "billing-portal": "Links that sign a customer in to their own billing page.",
     "vendors": "Whom you pay for what your product uses.",
-    "costs": "What model calls cost you: prices of your own, and calls that have none yet.",
+    "costs": "What model calls cost you: rules, prices of your own, and calls that have none yet.",
     "analytics": "What you earned against what it cost you, and alerts on it.",
     "replays": "Recorded usage under other prices: revenue, margin, bills, and who runs dry.",
     "webhooks": "Where to be told what happens, and what was sent.",
