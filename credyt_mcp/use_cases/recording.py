@@ -58,12 +58,12 @@ async def record(
     except UnknownReference:
         if INTERNAL not in (ref.id, ref.external_id):
             raise
-        await anyio.to_thread.run_sync(_add_internal, billing)
+        await anyio.to_thread.run_sync(add_internal, billing)
         recorded = await billing.lane.submit(command)
     return recorded
 
 
-def _add_internal(billing: Billing) -> None:
+def add_internal(billing: Billing) -> None:
     """The customer of what is done for nobody in particular, unless there is one."""
     row = CreateCustomer(external_id=INTERNAL, name="Internal")
     with suppress(Conflict), billing.database.write() as session:
