@@ -7,7 +7,7 @@ nobody recorded; what was recorded and not billed, without a reason, is `unexpla
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 
@@ -78,9 +78,10 @@ class Used:
 
 @dataclass
 class Recorded:
-    """What was recorded of a vendor's model on a day. `units` is the sum of the costs as they were
-    booked, `internal` the part that is no customer's. `calls` have a price; `unpriced` have none,
-    and of those `uncounted` do not even say how much they used."""
+    """What was recorded of a vendor's model on a day, by group and tier (see `part_of`). `units` is
+    the sum of the costs as they were booked, `internal` the part that is no customer's. `calls`
+    have a price; `unpriced` have none, and of those `uncounted` do not even say how much they
+    used."""
 
     units: int = 0
     internal: int = 0
@@ -100,12 +101,11 @@ class Recorded:
         for group, used in other.groups.items():
             self.of(group).merge(used)
 
-    def as_one(self, whole: str) -> None:
-        """Forget the groups, for a bill that does not tell them apart."""
-        total = Used()
-        for used in self.groups.values():
-            total.merge(used)
-        self.groups = {whole: total}
+    def regroup(self, name_of: Callable[[str], str]) -> None:
+        """Tell groups apart no further than a bill does."""
+        before, self.groups = self.groups, {}
+        for group, used in before.items():
+            self.of(name_of(group)).merge(used)
 
 
 @dataclass
@@ -261,5 +261,5 @@ def _explain(
     take("unpriced", rest if uncounted is None else uncounted)
     if uncounted is not None:
         uncounted -= before - rest
-    found["cache_write" if group == "cache_write" else "unattributed"] += rest
+    found["cache_write" if group.startswith("cache_write") else "unattributed"] += rest
     return uncounted

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from credyt_mcp.clock import SECOND, to_micros
 from credyt_mcp.domain.assets import currency
+from credyt_mcp.domain.llm_pricing import tier_of
 from credyt_mcp.domain.money import EXACT
 from credyt_mcp.errors import InvalidRequest
 
@@ -22,6 +23,7 @@ COST, USAGE = "cost", "usage"
 
 GROUPS = ("input", "cache_read", "cache_write", "output", "search", "other")
 """What bills tell apart; our classes of tokens are finer, see `group_of`."""
+TIERED = GROUPS[:4]
 REQUESTS = "requests"
 """A line that counts calls, not tokens."""
 WHOLE = ""
@@ -103,6 +105,17 @@ def group_of(name: str) -> str:
     if name.startswith("output_"):
         return "output"
     return "search" if name == "web_searches" else "other"
+
+
+def part_of(name: str, tier: str | None) -> str:
+    """What of a row is compared with each other: a group, and its tier unless it is the standard
+    one, since tiers have prices of their own."""
+    group, special = group_of(name), tier_of(tier)
+    return f"{group} {special}" if special and group in TIERED else group
+
+
+def without_tier(part: str) -> str:
+    return part.partition(" ")[0]
 
 
 def text_of(given: Mapping[str, Any], name: str) -> str:

@@ -12,7 +12,14 @@ from credyt_mcp.clock import DAY, from_micros
 from credyt_mcp.domain.llm_pricing import Unpriced, base_line
 from credyt_mcp.domain.money import FIAT_SCALE
 from credyt_mcp.domain.reconciliations import Billed
-from credyt_mcp.domain.vendor_bills import COST, DECIMALS_MAX, REQUESTS, WHOLE, group_of
+from credyt_mcp.domain.vendor_bills import (
+    COST,
+    DECIMALS_MAX,
+    REQUESTS,
+    WHOLE,
+    part_of,
+    without_tier,
+)
 from credyt_mcp.storage import vendor_bills
 from credyt_mcp.storage.bill_tables import BilledDayRow
 from credyt_mcp.use_cases import price_table
@@ -34,10 +41,12 @@ Groups = dict[str, Billed]
 
 @dataclass
 class VendorDay:
-    """By currency and model. `in_all`: the bill is one sum for all models."""
+    """By currency and model. `in_all`: the bill is one sum for all models. `tiers`: the vendor's
+    bills tell tiers apart."""
 
     models: dict[tuple[str, str], Groups] = field(default_factory=dict)
     in_all: bool = False
+    tiers: bool = False
     estimated: bool = False
 
     def of(self, currency: str, model: str) -> Groups:
@@ -56,20 +65,22 @@ class BilledUsage:
         by_day: dict[tuple[str, int], list[BilledDayRow]] = {}
         for row in rows:
             by_day.setdefault((row.vendor, row.day), []).append(row)
-        found = {place: self._day(of_day) for place, of_day in by_day.items()}
+        tiers = {row.vendor for row in rows if row.kind == COST and _tells_tiers(row)}
+        found = {place: self._day(of_day, place[0] in tiers) for place, of_day in by_day.items()}
         return {place: day for place, day in found.items() if day is not None}
 
-    def _day(self, rows: list[BilledDayRow]) -> VendorDay | None:
+    def _day(self, rows: list[BilledDayRow], tiers: bool) -> VendorDay | None:
         costs = [row for row in rows if row.kind == COST]
         usage = [row for row in rows if row.kind != COST]
         if not costs:
             return self._valued(usage)
-        day = VendorDay()
+        day = VendorDay(tiers=tiers)
         for row in costs:
-            for model, name, _, code, amount, quantity, lines in row.lines:
+            for model, name, tier, code, amount, quantity, lines in row.lines:
                 if name == REQUESTS:
                     continue
-                bill = day.of(code, model).setdefault(group_of(name), Billed())
+                part = part_of(name, tier if tiers else None)
+                bill = day.of(code, model).setdefault(part, Billed())
                 tolerance = Fraction(lines * 10 ** (DECIMALS_MAX - row.decimals), 2)
                 counted = None if quantity is None else Fraction(Decimal(quantity))
                 bill.add(Fraction(Decimal(amount)) * NANOS, counted, tolerance)
@@ -84,7 +95,7 @@ class BilledUsage:
 
     def _valued(self, rows: list[BilledDayRow]) -> VendorDay | None:
         """Usage without a bill, by the prices that are known now; None if none of it has any."""
-        day = VendorDay(estimated=True)
+        day = VendorDay(estimated=True, tiers=any(map(_tells_tiers, rows)))
         valued = not any(row.lines for row in rows)
         for row in rows:
             for model, name, tier, _, _, quantity, _ in row.lines:
@@ -95,7 +106,8 @@ class BilledUsage:
                     continue
                 valued = True
                 groups = day.of(CURRENCY, model)
-                bill = groups.setdefault(group_of(name), Billed())
+                part = part_of(name, tier if day.tiers else None)
+                bill = groups.setdefault(part, Billed())
                 bill.add(amount, Fraction(Decimal(quantity)), Fraction(1, 2))
         return day if valued else None
 
@@ -116,18 +128,26 @@ class BilledUsage:
 
 
 def _take_quantities(day: VendorDay, usage: list[BilledDayRow]) -> None:
-    """An export of usage counts all of a model's tokens; lines of a bill need not."""
+    """An export of usage counts all of a model's tokens; lines of a bill need not. One that mixes
+    tiers says nothing of a bill that does not."""
+    mixed = day.tiers and not any(map(_tells_tiers, usage))
     counted: dict[str, dict[str, Fraction]] = {}
     for row in usage:
-        for model, name, _, _, _, quantity, _ in row.lines:
+        for model, name, tier, _, _, quantity, _ in row.lines:
             if name != REQUESTS and quantity is not None:
                 groups = counted.setdefault(model, {})
-                group = group_of(name)
+                group = part_of(name, tier if day.tiers else None)
                 groups[group] = groups.get(group, Fraction(0)) + Fraction(Decimal(quantity))
     for (_, model), bills in day.models.items():
+        if mixed and any(without_tier(group) != group for group in bills):
+            continue
         for group, bill in bills.items():
             if model in counted and group != WHOLE:
                 bill.quantity = counted[model].get(group, Fraction(0))
+
+
+def _tells_tiers(row: BilledDayRow) -> bool:
+    return any(tier for _, _, tier, *_ in row.lines)
 
 
 def _as_one(groups: Groups) -> None:

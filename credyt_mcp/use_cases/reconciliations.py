@@ -18,7 +18,7 @@ from credyt_mcp.domain.book import CustomerRef
 from credyt_mcp.domain.money import Asset, from_units
 from credyt_mcp.domain.reconciliations import Classes, Recorded, Row, settle_timing
 from credyt_mcp.domain.true_ups import BookTrueUp, TrueUpPlace
-from credyt_mcp.domain.vendor_bills import WHOLE
+from credyt_mcp.domain.vendor_bills import WHOLE, without_tier
 from credyt_mcp.errors import InvalidRequest, NotFound
 from credyt_mcp.storage import true_ups, vendor_bills, vendors
 from credyt_mcp.use_cases import price_table
@@ -151,8 +151,8 @@ def compared(
     with billing.database.read() as session:
         usage = BilledUsage(billing, session)
         days = usage.days(first - 1, last + 1, vendor)
-        places = _aligned(recorded.places, days)
         recorded.reprice(session, partial(_needs_repricing, days))
+        places = _aligned(recorded.places, days)
         booked = true_ups.booked(session, tenant_id, first, last, vendor)
     rows = _rows(places, days)
     found = Found(first, last)
@@ -196,8 +196,11 @@ def _aligned(
         else:
             found[place] = of
     for place, of in found.items():
-        if WHOLE in days[place.vendor, place.day].models.get((place.currency, place.model), {}):
-            of.as_one(WHOLE)
+        day = days[place.vendor, place.day]
+        if WHOLE in day.models.get((place.currency, place.model), {}):
+            of.regroup(lambda _: WHOLE)
+        elif not day.tiers:
+            of.regroup(without_tier)
     return found
 
 

@@ -16,7 +16,7 @@ from credyt_mcp.domain.llm_shapes import read_usage
 from credyt_mcp.domain.llm_usage import Reading, Unreadable
 from credyt_mcp.domain.money import FIAT_SCALE, to_units
 from credyt_mcp.domain.reconciliations import Recorded
-from credyt_mcp.domain.vendor_bills import group_of
+from credyt_mcp.domain.vendor_bills import part_of
 from credyt_mcp.errors import InvalidRequest, TooMany
 from credyt_mcp.storage.recorded_costs import CostedEvent, RecordedCosts
 from credyt_mcp.use_cases import price_table
@@ -89,7 +89,8 @@ class RecordedUsage:
             for line in now["llm"]["lines"]:
                 if line["class"] == sample.token_class:
                     more = Fraction(Decimal(line["rate"])) - Fraction(sample.rate)
-                    used = self.places[sample.place].of(group_of(sample.token_class))
+                    part = part_of(sample.token_class, sample.tier)
+                    used = self.places[sample.place].of(part)
                     used.repriced += Fraction(count) * more * NANOS / line["per"]
 
     def _add_event(self, event: CostedEvent, internal: bool) -> None:
@@ -135,7 +136,7 @@ class RecordedUsage:
         since_midnight = moment % DAY
         for line in llm["lines"]:
             name, count, rate = line["class"], Decimal(line["count"]), Decimal(line["rate"])
-            used = recorded.of(group_of(name))
+            used = recorded.of(part_of(name, llm.get("tier")))
             each = Fraction(rate) * NANOS / line["per"]
             amount = Fraction(count) * each
             used.amount += amount
@@ -161,8 +162,9 @@ def _add_unpriced(recorded: Recorded, cost: dict[str, Any]) -> None:
         reading = Reading({})
     if not reading.classes:
         recorded.uncounted += 1
+    tier = "batch" if llm.get("batch") else llm.get("service_tier") or reading.tier
     for name, count in reading.classes.items():
-        recorded.of(group_of(name)).unpriced += Fraction(count)
+        recorded.of(part_of(name, tier)).unpriced += Fraction(count)
 
 
 def _untried(calls: list[dict[str, Any]]) -> Iterator[tuple[str, int]]:

@@ -75,7 +75,7 @@ async def test_a_true_up_is_booked_once_follows_a_later_bill_and_is_taken_back(
     assert (await costs(ask))["true_up"] == Decimal("0.275")
     back = await ask("POST", "/reconciliation/true-up", reverse=True)
     assert back["amounts"] == [{"currency": "USD", "added": Decimal("-0.275"), "booked": 0}]
-    assert (await costs(ask))["true_up"] == 0
+    assert (await costs(ask)).get("true_up", 0) == 0
     assert (await call(verify_ledger)).problems == []
 
 
@@ -90,7 +90,7 @@ async def test_a_day_whose_bills_were_all_withdrawn_is_no_longer_trued_up(ask: A
     assert any("True-ups are booked" in said for said in found["warnings"])
     assert found["without_bill"][0]["recorded"] == Decimal("0.225")
     await ask("POST", "/reconciliation/true-up", **days)
-    assert (await costs(ask))["true_up"] == 0
+    assert (await costs(ask)).get("true_up", 0) == 0
 
 
 @pytest.mark.usefixtures("usage")
