@@ -13,7 +13,7 @@ from credyt_mcp.clock import DAY, SECOND, from_micros
 from credyt_mcp.domain.assets import currency
 from credyt_mcp.domain.llm_pricing import Unpriced
 from credyt_mcp.domain.llm_shapes import read_usage
-from credyt_mcp.domain.llm_usage import Reading, Unreadable
+from credyt_mcp.domain.llm_usage import Count, Reading, Unreadable
 from credyt_mcp.domain.money import FIAT_SCALE, to_units
 from credyt_mcp.domain.reconciliations import Recorded
 from credyt_mcp.domain.vendor_bills import part_of
@@ -40,13 +40,15 @@ class Place(NamedTuple):
     model: str
 
 
-class _Sample(NamedTuple):
-    """Calls of a place that had one rate for a class of tokens; one of them is priced anew."""
+class _Lines(NamedTuple):
+    """Lines of calls that had one rate; of them only the sum is kept. `at` is when in the day."""
 
     place: Place
     token_class: str
     rate: Decimal
+    per: int
     tier: str | None
+    at: tuple[bool, bool]
 
 
 class RecordedUsage:
@@ -57,7 +59,8 @@ class RecordedUsage:
         self._days = first, last
         self._vendor = vendor
         self.places: dict[Place, Recorded] = {}
-        self._samples: dict[_Sample, tuple[Decimal, dict[str, Any], int]] = {}
+        self._lines: dict[_Lines, Count] = {}
+        self._samples: dict[_Lines, tuple[dict[str, Any], int]] = {}
 
     def walk(self, at_most: int | None, step: Callable[[int, int], None]) -> None:
         """`step` is told that another event was walked, and how many there are. Raises TooMany if
@@ -76,22 +79,22 @@ class RecordedUsage:
             for event in costs.events():
                 step(1, total)
                 self._add_event(event, event.customer_id == internal)
+        self._sum_up()
 
     def reprice(self, session: Session, wanted: Callable[[Place], bool]) -> None:
         """Note what the usage of `wanted` places costs more by the prices of now."""
-        for sample, (count, cost, moment) in self._samples.items():
-            if not wanted(sample.place):
+        for lines, (cost, moment) in self._samples.items():
+            if not wanted(lines.place):
                 continue
             try:
                 now = price(session, self._billing.tenant.id, cost, from_micros(moment))
             except (Unpriced, InvalidRequest):
                 continue
             for line in now["llm"]["lines"]:
-                if line["class"] == sample.token_class:
-                    more = Fraction(Decimal(line["rate"])) - Fraction(sample.rate)
-                    part = part_of(sample.token_class, sample.tier)
-                    used = self.places[sample.place].of(part)
-                    used.repriced += Fraction(count) * more * NANOS / line["per"]
+                if line["class"] == lines.token_class:
+                    more = Fraction(line["rate"]) * NANOS / line["per"] - _each(lines)
+                    used = self.places[lines.place].of(part_of(lines.token_class, lines.tier))
+                    used.repriced += Fraction(self._lines[lines]) * more
 
     def _add_event(self, event: CostedEvent, internal: bool) -> None:
         counted = [cost for cost in event.costs if cost.get("counted", True)]
@@ -133,24 +136,36 @@ class RecordedUsage:
     ) -> None:
         llm = cost["llm"]
         recorded.priced_by.add(llm["priced_by"])
-        since_midnight = moment % DAY
+        since_midnight, tier = moment % DAY, llm.get("tier")
+        at = (since_midnight < EDGE, since_midnight >= DAY - EDGE or bool(llm.get("batch")))
         for line in llm["lines"]:
-            name, count, rate = line["class"], Decimal(line["count"]), Decimal(line["rate"])
-            used = recorded.of(part_of(name, llm.get("tier")))
-            each = Fraction(rate) * NANOS / line["per"]
+            lines = _Lines(place, line["class"], line["rate"], line["per"], tier, at)
+            count = line["count"]
+            self._lines[lines] = self._lines.get(lines, 0) + count
+            if lines not in self._samples:
+                self._samples[lines] = cost, moment
+            if missing:
+                used = recorded.of(part_of(lines.token_class, tier))
+                used.untried += Fraction(count) * missing
+                used.retried += Fraction(count) * _each(lines) * missing
+
+    def _sum_up(self) -> None:
+        for lines, count in self._lines.items():
+            used = self.places[lines.place].of(part_of(lines.token_class, lines.tier))
+            each = _each(lines)
             amount = Fraction(count) * each
+            early, late = lines.at
             used.amount += amount
             used.quantity += Fraction(count)
             used.rates.add(each)
-            if since_midnight < EDGE:
-                used.early += amount
-            if since_midnight >= DAY - EDGE or llm.get("batch"):
-                used.late += amount
-            used.untried += Fraction(count) * missing
-            used.retried += amount * missing
-            sample = _Sample(place, name, rate, llm.get("tier"))
-            before = self._samples.get(sample, (Decimal(0), cost, moment))
-            self._samples[sample] = before[0] + count, *before[1:]
+            used.early += amount if early else 0
+            used.late += amount if late else 0
+
+
+def _each(lines: _Lines) -> Fraction:
+    """What one of them cost, in ledger units."""
+    each: Fraction = Fraction(lines.rate) * NANOS / lines.per
+    return each
 
 
 def _add_unpriced(recorded: Recorded, cost: dict[str, Any]) -> None:
