@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from credyt_mcp import exact_json, integrate, price_changes, replay
+from credyt_mcp import exact_json, integrate, price_changes, reconcile, replay
 from credyt_mcp.app import open_database, running
 from credyt_mcp.clock import SystemClock
 from credyt_mcp.entrypoints.http import http_app
@@ -49,6 +49,7 @@ app.add_typer(ledger, name="ledger")
 app.add_typer(db, name="db")
 app.add_typer(integrate.app, name="integrate")
 app.command("replay")(replay.replay)
+app.command("reconcile")(reconcile.reconcile)
 app.command("price-changes")(price_changes.price_changes)
 
 Live = Annotated[bool, typer.Option("--live", help="Work on live data instead of test data.")]

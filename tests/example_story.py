@@ -16,6 +16,7 @@ LEARNED = {
     "create_connected_account": "connected_account_id",
     "create_subscription": "subscription_id",
     "create_webhook": "webhook_id",
+    "import_vendor_bill": "bill_id",
     "replay_pricing": "replay_id",
     "send_test": "webhook_event_id",
     "start_top_up": "top_up_id",

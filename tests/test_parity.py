@@ -24,6 +24,7 @@ COST_RULES = "a policy, set once, by a person; get_event shows the rule of each 
 REPLAYS = "replay_pricing answers whole; what was kept is for reports"
 PROVIDERS_ONLY = "a payment provider's delivery, which its signature admits and no API key"
 CODING_TOOLS = "for coding tools, which speak MCP; the command line reads a folder itself"
+BILLS = "a file, which the command line or the app's own job brings; the tool tells of it"
 NOT_OVER_REST = {
     "plan_integration": CODING_TOOLS,
     "verify_integration": CODING_TOOLS,
@@ -64,6 +65,11 @@ NOT_OVER_MCP = {
     "list_unpriced_costs": PROFITABILITY,
     "reprice_costs": PROFITABILITY,
     "record_spans": "what an OpenTelemetry exporter sends; a model calls record_event",
+    "import_vendor_bill": BILLS,
+    "list_vendor_bills": BILLS,
+    "get_vendor_bill": BILLS,
+    "delete_vendor_bill": BILLS,
+    "true_up_costs": BILLS,
     "compare_replays": REPLAYS,
     "delete_replay": REPLAYS,
     "get_replay": REPLAYS,

@@ -33,6 +33,7 @@ from credyt_mcp.ids import client_key
 
 if TYPE_CHECKING:
     from credyt_mcp.domain.book import Book, Event
+    from credyt_mcp.domain.true_ups import TrueUp, TrueUpPlace
 
 FindRate = Callable[[int, Asset], Basis | None]
 """What a unit of a tenant's custom asset is sold for now."""
@@ -59,6 +60,8 @@ class Tallies:
         self.open_costs: set[tuple[int, bytes]] = set()
         self.late_costs: dict[tuple[int, bytes], dict[str, Any]] = {}
         self.pools = CostPools(undo)
+        self.true_ups: dict[TrueUpPlace, list[int]] = {}
+        self.new_true_ups: list[TrueUp] = []
         self._undo = undo
 
     def add(self, tally: Tally) -> None:
@@ -75,6 +78,13 @@ class Tallies:
         self.open_costs.remove(key)
         self.late_costs[key] = cost
         self._undo += [lambda: self.open_costs.add(key), lambda: self.late_costs.pop(key)]
+
+    def true_up(self, booked: TrueUp) -> None:
+        """A cost that agrees with a vendor's bill."""
+        known = self.true_ups.setdefault(booked.place, [])
+        known.append(booked.units)
+        self.new_true_ups.append(booked)
+        self._undo += [known.pop, self.new_true_ups.pop]
 
     def is_new_cost(self, tenant_id: int, cost_id: str) -> bool:
         """Whether no event has brought a cost of this id; from here on, one has."""

@@ -199,6 +199,19 @@ def _priced(
     return {"amount": cost(parts), "llm": kept}
 
 
+def rates_of(
+    session: Session,
+    tenant_id: int,
+    provider: str,
+    model: str,
+    moment: datetime,
+    named_tier: str | None,
+) -> Rates:
+    """What is charged for a call served in that way, of whatever length. Raises Unpriced."""
+    tier = tier_of(named_tier)
+    return _rates(session, tenant_id, provider, model, moment, tier, Reading({}))
+
+
 def _rates(
     session: Session,
     tenant_id: int,
@@ -247,9 +260,9 @@ def _first(usage: dict[str, Any], names: Sequence[str]) -> str | None:
     return next((usage[name] for name in names if isinstance(usage.get(name), str)), None)
 
 
-def _add_vendors(billing: Billing, costs: list[dict[str, Any]]) -> None:
+def vendors_named(billing: Billing, names: set[str]) -> dict[str, tuple[str, str | None]]:
+    """Public and external id of each; who is not known is made, with the name as external id."""
     tenant_id = billing.tenant.id
-    names = {item["vendor_external_id"] for item in costs}
     known = billing.vendors.read(tenant_id, names)
     for name in sorted(names - known.keys()):
         row = VendorRow(
@@ -262,7 +275,11 @@ def _add_vendors(billing: Billing, costs: list[dict[str, Any]]) -> None:
         with suppress(Conflict), billing.database.write() as session:
             if not unique.save(session, row):
                 raise Conflict(f"somebody has just made the vendor '{name}'")
-    ids = billing.vendors.read(tenant_id, names)
+    return billing.vendors.read(tenant_id, names)
+
+
+def _add_vendors(billing: Billing, costs: list[dict[str, Any]]) -> None:
+    ids = vendors_named(billing, {item["vendor_external_id"] for item in costs})
     for item in costs:
         vendor_id, external_id = ids[item["vendor_external_id"]]
         item["vendor_id"] = vendor_id

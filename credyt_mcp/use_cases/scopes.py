@@ -67,6 +67,9 @@ _OPENS: dict[Scope, tuple[str, ...]] = {
         "get_replay",
         "list_replayed_customers",
         "list_replays",
+        "get_vendor_bill",
+        "list_vendor_bills",
+        "reconcile_costs",
         "enter_portal",
         "view_checkout",
         "view_portal",
@@ -90,6 +93,8 @@ _OPENS: dict[Scope, tuple[str, ...]] = {
         "delete_llm_price",
         "delete_product",
         "delete_replay",
+        "delete_vendor_bill",
+        "import_vendor_bill",
         "replay_pricing",
         "replay_webhook_event",
         "send_connected_test",
@@ -137,6 +142,7 @@ _OPENS: dict[Scope, tuple[str, ...]] = {
         "step_in_sandbox",
         "submit_events",
         "top_up_in_portal",
+        "true_up_costs",
     ),
     # Who else gets in, and who is told what happens: a destination's secret is like a key.
     "admin": (

@@ -46,6 +46,7 @@ TAGS = {
     "costs": "What model calls cost you: rules, prices of your own, and calls that have none yet.",
     "analytics": "What you earned against what it cost you, and alerts on it.",
     "replays": "Recorded usage under other prices: revenue, margin, bills, and who runs dry.",
+    "reconciliation": "What vendors billed beside what was recorded: why they differ.",
     "webhooks": "Where to be told what happens, and what was sent.",
     "notices": "What happened that you may want to know.",
     "ledger": "Proof that the books balance.",
