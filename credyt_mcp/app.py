@@ -124,6 +124,11 @@ async def running(
                     background.start_soon(keep_following_up, billing)
                 yield System(billing, keys)
                 background.cancel_scope.cancel()
+        except BaseExceptionGroup as group:
+            # The group wraps what the block raised, too, whose message is for people.
+            if len(group.exceptions) == 1:
+                raise group.exceptions[0] from None
+            raise
         finally:
             await lane.close()
             clocks.close()

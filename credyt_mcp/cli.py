@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from credyt_mcp import exact_json, integrate, price_changes, replay, stripe_commands
+from credyt_mcp import exact_json, integrate, price_changes, reconcile, replay, stripe_commands
 from credyt_mcp.app import open_database, running
 from credyt_mcp.clock import SystemClock
 from credyt_mcp.entrypoints.http import http_app
@@ -51,6 +51,7 @@ app.add_typer(integrate.app, name="integrate")
 app.add_typer(stripe_commands.app, name="stripe")
 app.add_typer(stripe_commands.secrets, name="secrets")
 app.command("replay")(replay.replay)
+app.command("reconcile")(reconcile.reconcile)
 app.command("price-changes")(price_changes.price_changes)
 
 Live = Annotated[bool, typer.Option("--live", help="Work on live data instead of test data.")]

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import anyio
+import httpx
 import typer
 from rich.console import Console
 from rich.markup import escape
@@ -20,8 +21,13 @@ from credyt_mcp import exact_json
 from credyt_mcp.app import running
 from credyt_mcp.settings import load_settings
 from credyt_mcp.trial.probes import Asking, Tried, try_out
-from credyt_mcp.trial.stage import Stage, house, joined
-from credyt_mcp.use_cases import integration_checks, integration_files, integrations
+from credyt_mcp.trial.stage import Stage, at_server, house, joined
+from credyt_mcp.use_cases import (
+    integration_checks,
+    integration_files,
+    integration_logs,
+    integrations,
+)
 
 app = typer.Typer(help="Billing code in your own app.", no_args_is_help=True)
 stdout, stderr = Console(), Console(stderr=True)
@@ -133,8 +139,9 @@ def verify(
         routes = integration_checks.billable_routes(snapshot)
         where = next((one for one in routes if one.path), next(iter(routes), None))
         known = f"{where.method} {where.path}" if where else ""
-        asking = _asking(route or known, header, before, body)
-        with _stage(folder, run, url) as stage:
+        webhook = integration_checks.webhook_path(snapshot)
+        asking = _asking(route or known, webhook, header, before, body)
+        with _stage(folder, run, url, webhook) as stage:
             tried = try_out(stage, asking)
         found += [
             integration_checks.seen_alive(one.rule, one.said, snapshot, where)
@@ -145,8 +152,36 @@ def verify(
         raise typer.Exit(1)
 
 
+@app.command("resend")
+def resend(
+    log: Annotated[typer.FileText, typer.Argument(help="The app's log; - reads what is piped in.")],
+    folder: Annotated[Path, typer.Option("--app", help="Its folder, for its .env.")] = Path(),
+) -> None:
+    """Bill usage that the app could not, as its log tells; what is billed is not billed again."""
+    found = integration_logs.unbilled(log)
+    with at_server(integration_files.read_settings(folder)) as billing:
+        answers = {event_id: _sent(billing, body) for event_id, body in found.bodies.items()}
+    wrong = {event_id: said for event_id, said in answers.items() if said}
+    told = wrong | {f"line {number}": "usage that cannot be read" for number in found.damaged}
+    for what, said in told.items():
+        stdout.print(f"[red]{escape(what)}[/red] {escape(said)}", **PLAIN)
+    stdout.print(f"{len(answers) - len(wrong)} of {len(answers)} events are billed", **PLAIN)
+    if told:
+        raise typer.Exit(1)
+
+
+def _sent(billing: httpx.Client, body: dict[str, Any]) -> str:
+    """Why it was not billed; '' if it is, now or before."""
+    headers = {"content-type": "application/json"}
+    try:
+        answer = billing.post("/events", content=exact_json.dumps(body), headers=headers)
+    except httpx.TransportError as failure:
+        return f"was not sent: {failure}"
+    return f"{answer.status_code} {answer.text[:300]}" if answer.is_error else ""
+
+
 def _asking(
-    route: str, headers: list[str] | None, before: list[str] | None, body: str | None
+    route: str, webhook: str, headers: list[str] | None, before: list[str] | None, body: str | None
 ) -> Asking:
     method, _, path = route.partition(" ")
     if not path.startswith("/"):
@@ -156,6 +191,7 @@ def _asking(
     return Asking(
         method.upper(),
         path,
+        webhook,
         {name.strip(): value.strip() for name, _, value in pairs},
         body,
         tuple((verb, path, rest[0] if rest else None) for verb, path, *rest in steps),
@@ -163,11 +199,11 @@ def _asking(
 
 
 @contextmanager
-def _stage(folder: Path, run: str | None, url: str | None) -> Iterator[Stage]:
+def _stage(folder: Path, run: str | None, url: str | None, webhook: str) -> Iterator[Stage]:
     """A throw-away server for an app that we start; for one that runs, the server it uses."""
     manifest = integration_files.manifest_of(integration_files.read_app(folder))
     if run is not None:
-        with house(folder / manifest.root, run, manifest.answers) as stage:
+        with house(folder / manifest.root, run, manifest.answers, webhook) as stage:
             yield stage
         return
     assert url is not None

@@ -17,6 +17,7 @@ LEARNED = {
     "create_subscription": "subscription_id",
     "create_webhook": "webhook_id",
     "connect_payment_account": "payment_account_id",
+    "import_vendor_bill": "bill_id",
     "replay_pricing": "replay_id",
     "send_test": "webhook_event_id",
     "start_top_up": "top_up_id",

@@ -20,9 +20,11 @@ WEBHOOKS = "set up once, by a person; no flow of the skills does it"
 PROFITABILITY = (
     "get_event shows what an event earned; sums are for reports, which read them by REST"
 )
+COST_RULES = "a policy, set once, by a person; get_event shows the rule of each cost"
 REPLAYS = "replay_pricing answers whole; what was kept is for reports"
 PROVIDERS_ONLY = "a payment provider's delivery, which its signature admits and no API key"
 CODING_TOOLS = "for coding tools, which speak MCP; the command line reads a folder itself"
+BILLS = "a file, which the command line or the app's own job brings; the tool tells of it"
 NOT_OVER_REST = {
     "plan_integration": CODING_TOOLS,
     "verify_integration": CODING_TOOLS,
@@ -64,11 +66,19 @@ NOT_OVER_MCP = {
     "list_unpriced_costs": PROFITABILITY,
     "reprice_costs": PROFITABILITY,
     "record_spans": "what an OpenTelemetry exporter sends; a model calls record_event",
+    "import_vendor_bill": BILLS,
+    "list_vendor_bills": BILLS,
+    "get_vendor_bill": BILLS,
+    "delete_vendor_bill": BILLS,
+    "true_up_costs": BILLS,
     "compare_replays": REPLAYS,
     "delete_replay": REPLAYS,
     "get_replay": REPLAYS,
     "list_replayed_customers": REPLAYS,
     "list_replays": REPLAYS,
+    "get_cost_rules": COST_RULES,
+    "set_cost_rules": COST_RULES,
+    "list_cost_dependencies": PROFITABILITY,
     "set_llm_price": LEAN_LIST,
     "list_llm_prices": LEAN_LIST,
     "list_llm_price_changes": PROFITABILITY,

@@ -33,6 +33,7 @@ class Terms:
     `data` is what prices read of an event, beside `model`, `input_tokens`, `output_tokens` and
     `total_tokens`, which are always there; a function makes all of it from the usage object.
     `estimate` replaces what is held for by default: the output limit of the call in tokens.
+    `shared_key` names the cached prompt or embeddings that others use as well.
     """
 
     customer: str
@@ -41,6 +42,7 @@ class Terms:
     subject: str | None = None
     data: Mapping[str, Any] | Callable[[Usage], Mapping[str, Any]] | None = None
     estimate: Mapping[str, Any] | None = None
+    shared_key: str | None = None
 
 
 @dataclass
@@ -108,6 +110,7 @@ class Charge:
             "response_id": answer.response_id,
             "service_tier": answer.service_tier,
             "outcome": outcome,
+            "shared_key": self.terms.shared_key,
         }
         return {
             "id": self.id,

@@ -14,6 +14,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from credyt_mcp.domain.assets import Rate, is_currency, rate_at
+from credyt_mcp.domain.cost_pools import CostPools
 from credyt_mcp.domain.grants import FREE, Basis, Grant, Reason, in_order_of_use, shares
 from credyt_mcp.domain.ledger import Account, Transaction
 from credyt_mcp.domain.margins import (
@@ -32,6 +33,7 @@ from credyt_mcp.ids import client_key
 
 if TYPE_CHECKING:
     from credyt_mcp.domain.book import Book, Event
+    from credyt_mcp.domain.true_ups import TrueUp, TrueUpPlace
 
 FindRate = Callable[[int, Asset], Basis | None]
 """What a unit of a tenant's custom asset is sold for now."""
@@ -57,6 +59,9 @@ class Tallies:
         self.unpriced: list[tuple[Event, dict[str, Any]]] = []
         self.open_costs: set[tuple[int, bytes]] = set()
         self.late_costs: dict[tuple[int, bytes], dict[str, Any]] = {}
+        self.pools = CostPools(undo)
+        self.true_ups: dict[TrueUpPlace, list[int]] = {}
+        self.new_true_ups: list[TrueUp] = []
         self._undo = undo
 
     def add(self, tally: Tally) -> None:
@@ -73,6 +78,13 @@ class Tallies:
         self.open_costs.remove(key)
         self.late_costs[key] = cost
         self._undo += [lambda: self.open_costs.add(key), lambda: self.late_costs.pop(key)]
+
+    def true_up(self, booked: TrueUp) -> None:
+        """A cost that agrees with a vendor's bill."""
+        known = self.true_ups.setdefault(booked.place, [])
+        known.append(booked.units)
+        self.new_true_ups.append(booked)
+        self._undo += [known.pop, self.new_true_ups.pop]
 
     def is_new_cost(self, tenant_id: int, cost_id: str) -> bool:
         """Whether no event has brought a cost of this id; from here on, one has."""
@@ -213,6 +225,7 @@ def book_usage(book: Book, event: Event, fees: Sequence[Fee], warnings: list[str
     if event.costs:
         event.costs = [_once(book, event.tenant_id, cost, warnings) for cost in event.costs]
         costs = vendor_costs(event.costs)
+        book.tallies.pools.note_all(event)
         for cost in event.costs:
             if cost.get("unpriced") and cost.get("counted", True):
                 book.tallies.note_unpriced(event, cost)

@@ -36,6 +36,9 @@ class PriceLate:
         if self.unpriced_key not in book.tallies.open_costs:
             return False
         book.tallies.price(self.unpriced_key, self.cost)
+        if "rule" in self.cost:
+            day = self.booked_at // DAY
+            book.tallies.pools.note(customer.tenant_id, customer.id, day, self.cost)
         book.tallies.add(
             late_tally(customer.tenant_id, customer.id, self.booked_at, self.usage, self.cost)
         )

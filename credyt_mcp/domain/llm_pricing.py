@@ -141,6 +141,12 @@ def lines(reading: Reading, rates: Rates) -> list[Line]:
     return found
 
 
+def base_line(name: str, count: Count, rates: Rates) -> Line:
+    """A class by its lowest step: for sums of many calls, whose lengths are not known. Raises
+    Unpriced."""
+    return Line(name, count, _rate(name, rates).base, PER.get(name, MILLION))
+
+
 def cost(parts: Sequence[Line]) -> Decimal:
     """The sum in USD, rounded once, half-even, to a billionth. Raises Unpriced if it is absurd."""
     asset = currency("USD")

@@ -20,6 +20,7 @@ from credyt_mcp.domain.margins import Earned, vendor_costs
 from credyt_mcp.domain.metering import Metered, meter
 from credyt_mcp.domain.money import Asset
 from credyt_mcp.domain.pricing import NO_COUNTS, Counts, Unpriced
+from credyt_mcp.domain.shared_costs import EVENT_TYPE
 from credyt_mcp.domain.upkeep import bring_up_to_date
 from credyt_mcp.domain.usage import Priced, StoredFee, bill, price_usages
 from credyt_mcp.errors import InvalidRequest
@@ -179,6 +180,9 @@ class ReplayedWallet:
         self._next_due = 0
 
     def use(self, event: RecordedEvent) -> None:
+        if event.event_type == EVENT_TYPE:  # nobody used anything
+            self._note_costs(event)
+            return
         self._go_to(event.recorded_at)
         usages = self._metered(event)
         stored = [StoredFee(*fee) for fee in event.fees]

@@ -184,7 +184,8 @@ class TopUp:
 class SettleTopUp:
     """Close a top-up as its provider says, crediting the wallet if it was paid: exactly once,
     however often this is asked. `credited` units are what `paid` bought; `card` is the provider's
-    id of a card that was saved with the payment, `payment` that of a charge without a page."""
+    id of a card that was saved with the payment, `payment` that of the payment itself: we may not
+    have known it, or have made a page that was not used."""
 
     ref: CustomerRef
     public_id: str

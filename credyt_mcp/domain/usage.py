@@ -66,6 +66,9 @@ class UsageEvent:
     costs: list[Any] | None = None
     authorization_id: str | None = None
     final: bool = True
+    depends_on: tuple[int, ...] = ()
+    """Customers (row ids) whose data went into it."""
+
     key: bytes = field(init=False)
 
     def __post_init__(self) -> None:
@@ -170,6 +173,8 @@ class RecordUsage:
         if not priced.fees:
             _tell_of_no_fee(book, customer, event, priced.warnings)
         book_usage(book, row, [(fee.price, fee.revenue) for fee in fees], priced.warnings)
+        if event.depends_on:
+            book.tallies.pools.depend(row, event.depends_on)
         if captured is not None:
             end_capture(book, captured, priced.owed, final=final)
         return EventOutcome(row, False, priced.warnings, captured)

@@ -32,6 +32,11 @@ def find(session: Session, tenant_id: int, name: str, *, lock: bool = False) -> 
     return next((row for row in rows if row.public_id == name), rows[0] if rows else None)
 
 
+def by_row_id(session: Session, ids: Collection[int]) -> dict[int | None, CustomerRow]:
+    rows = session.exec(select(CustomerRow).where(col(CustomerRow.id).in_(ids)))
+    return {row.id: row for row in rows}
+
+
 def page(
     session: Session, tenant_id: int, wanted: CustomerFilter, offset: int, limit: int
 ) -> tuple[list[CustomerRow], int]:

@@ -16,6 +16,7 @@ from sqlmodel import Session, col, func, select
 
 from credyt_mcp.clock import from_micros, to_micros
 from credyt_mcp.domain.book import CustomerRef
+from credyt_mcp.storage.cost_rule_tables import SharedCostRow
 from credyt_mcp.storage.ledger_tables import AuthorizationRow, GrantRow, LedgerAccountRow
 from credyt_mcp.storage.payment_tables import SubscriptionPaymentRow
 from credyt_mcp.storage.tables import CustomerRow, TenantRow
@@ -25,6 +26,7 @@ from credyt_mcp.storage.types import Micros
 OPEN_HOLD = text("authorizations.status = 'open'")
 UNSPENT = text("grants.live = 1")
 DEFERRED = text("grants.booked = 0")
+UNSETTLED = text("shared_costs.allocation IS NULL")
 
 EXPIRING_BEFORE = timedelta(days=7)
 """Credit that lives no longer than this would be expiring all its life, and is not told of."""
@@ -149,6 +151,11 @@ def next_subscription(session: Session, tenant_id: int) -> datetime | None:
     return _earliest(session, tenant_id, _next_change, _next_attempt)
 
 
+def next_settlement(session: Session, tenant_id: int) -> datetime | None:
+    """When a cost is next to be settled between the tenant's customers."""
+    return _earliest(session, tenant_id, next_shared_cost)
+
+
 def presents(
     session: Session, now: datetime, tenant_id: int | None, *kinds: Next
 ) -> Iterator[tuple[int, datetime]]:
@@ -195,6 +202,11 @@ def _next_attempt(tenant: TenantId) -> ScalarSelect[Any]:
     at = col(SubscriptionPaymentRow.next_attempt_at)
     own = col(SubscriptionPaymentRow.tenant_id) == tenant
     return select(func.min(at)).where(own, at.is_not(None)).scalar_subquery()
+
+
+def next_shared_cost(tenant: TenantId) -> ScalarSelect[Any]:
+    own = col(SharedCostRow.tenant_id) == tenant
+    return select(func.min(SharedCostRow.due_at)).where(own, UNSETTLED).scalar_subquery()
 
 
 def _earliest(session: Session, tenant_id: int, *kinds: Next) -> datetime | None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlmodel import Session, col, func, or_, select
 
+from credyt_mcp.domain.shared_costs import EVENT_TYPE
 from credyt_mcp.ids import client_key
 from credyt_mcp.storage.ledger_tables import EventRow
 from credyt_mcp.storage.tables import CustomerRow
@@ -38,9 +39,11 @@ def get(session: Session, tenant_id: int, event_id: str) -> tuple[EventRow, Cust
 
 
 def latest(session: Session, customer: CustomerRow, limit: int) -> list[EventRow]:
-    """A customer's events, newest first by submission."""
+    """What a customer did, newest first by submission; costs that move concern the tenant alone."""
     own = select(EventRow).where(
-        EventRow.tenant_id == customer.tenant_id, EventRow.customer_id == customer.id
+        EventRow.tenant_id == customer.tenant_id,
+        EventRow.customer_id == customer.id,
+        EventRow.event_type != EVENT_TYPE,
     )
     return list(session.exec(own.order_by(col(EventRow.id).desc()).limit(limit)))
 

@@ -123,6 +123,9 @@ class GrantRow(SQLModel, table=True):
     created_at: datetime = Field(sa_type=Micros)
 
 
+_HAS_USER = text("user_id IS NOT NULL")
+
+
 class EventRow(SQLModel, table=True):
     """A usage event with its immutable fees inside (compact, see `domain.usage`)."""
 
@@ -132,6 +135,7 @@ class EventRow(SQLModel, table=True):
         # Without the tenant: of two indexes that begin with it, Postgres without statistics took
         # the wrong one for the repeat check, and read every event of the tenant.
         Index("events_customer", "customer_id", "id"),
+        Index("events_user", "user_id", "id", sqlite_where=_HAS_USER, postgresql_where=_HAS_USER),
     )
 
     id: int = Field(primary_key=True, sa_type=RowId)

@@ -16,6 +16,8 @@ from credyt_mcp import exact_json
 from credyt_mcp.domain.earnings import EARNING, face_value, transaction_tally
 from credyt_mcp.domain.late_costs import late_tally
 from credyt_mcp.domain.margins import DAY, Tally, Usage, usage_cells, vendor_costs
+from credyt_mcp.domain.shared_costs import EVENT_TYPE
+from credyt_mcp.domain.true_ups import TrueUp, TrueUpPlace, true_up_tally
 from credyt_mcp.domain.usage import StoredFee
 from credyt_mcp.storage.rollups import (
     NOTHING,
@@ -48,6 +50,9 @@ _LATE = f"""
     SELECT a.customer_id, a.tenant_id, a.booked_at, {_USAGE}, a.late
     FROM unpriced_costs a JOIN events v ON v.id = a.event_id
     {{where}} {{and}} a.late IS NOT NULL ORDER BY a.customer_id"""  # noqa: S608
+_TRUE_UPS = """
+    SELECT a.customer_id, a.tenant_id, a.day, a.vendor, a.model, a.currency, a.number, a.units
+    FROM true_ups a {where} ORDER BY a.customer_id"""
 _COMMON = "SUM(a.revenue), SUM(a.revenue_rest), SUM(a.costs), SUM(a.costs_rest)"
 _OWN = """
     SELECT {headings}, {common}, 0, 0, SUM(a.events), SUM(a.unpriced)
@@ -76,6 +81,7 @@ def problems(query: Query) -> Iterator[str]:
     parts: Iterator[tuple[int, Tally | _Stored]] = merge(
         ((row[0], _event_tally(row, costs)) for row in query(_EVENTS)),
         ((row[0], _late_tally(row)) for row in query(_LATE)),
+        ((row[0], _true_up_tally(row)) for row in query(_TRUE_UPS)),
         ((row[0], _transaction_tally(row)) for row in query(_EARNING)),
         _own(query, "customer_margins", CustomerHeading._fields),
         _own(query, "use_margins", UseHeading._fields),
@@ -94,6 +100,13 @@ def problems(query: Query) -> Iterator[str]:
             add(shared, place, amounts)
         yield from _differences(sums.customers | sums.uses, stored)
     yield from _differences(shared, (_stored(row, len(Heading._fields)) for row in query(_SHARED)))
+    for place, amounts in sorted(shared.items()):
+        heading = Heading(*place)
+        if heading.event_type == EVENT_TYPE and Sums(*amounts).costs:
+            yield (
+                f"costs that moved between customers do not add up to nothing: {heading.vendor} "
+                f"{heading.model} of {period_name(heading.day)} in {heading.currency}"
+            )
     known: dict[int, int] = dict(map(tuple, query(_COST_IDS)))
     for tenant_id in sorted(costs.keys() | known.keys()):
         if costs.get(tenant_id, 0) != known.get(tenant_id, 0):
@@ -119,6 +132,12 @@ def _usage(event_type: str, user_id: str | None, subject: str | None, fees: str 
     stored = (StoredFee(*fee) for fee in exact_json.loads(fees or "[]"))
     earned = tuple((fee.price, fee.revenue) for fee in stored)
     return Usage(event_type, user_id or "", subject or "", earned)
+
+
+def _true_up_tally(row: Any) -> Tally:
+    customer_id, tenant_id, day, vendor, model, currency, number, units = row
+    place = TrueUpPlace(tenant_id, day, vendor, model, currency)
+    return true_up_tally(TrueUp(place, number, units, customer_id))
 
 
 def _transaction_tally(row: Any) -> Tally:

@@ -17,6 +17,7 @@ from credyt_mcp.domain.book import Book
 from credyt_mcp.domain.margins import Tally
 from credyt_mcp.domain.usage import RecordUsage
 from credyt_mcp.ids import client_key
+from credyt_mcp.storage import shared_costs, true_ups
 from credyt_mcp.storage.lane_connection import LaneConnection, table_of
 from credyt_mcp.storage.rollup_tables import CostIdRow, CustomerMarginRow, MarginRow, UseMarginRow
 from credyt_mcp.storage.unpriced import load_open_costs, save_costs
@@ -186,6 +187,8 @@ class Rollups:
     def load(self, book: Book, commands: Sequence[Any]) -> None:
         """Which of the commands' cost ids are known."""
         load_open_costs(self._connection, book, commands)
+        shared_costs.load_open(self._connection, book, commands)
+        true_ups.load(self._connection, book, commands)
         keys = {
             (command.ref.tenant_id, client_key(cost["id"]))
             for command in commands
@@ -203,6 +206,8 @@ class Rollups:
             ids = [{"tenant_id": one, "key": key} for one, key in sorted(tallies.new_cost_ids)]
             self._connection.insert(COST_IDS, ids)
         save_costs(self._connection, book)
+        shared_costs.save(self._connection, book)
+        true_ups.save(self._connection, book)
         sums = summed(tallies.rows)
         if sums.shared:
             own = own_rows(CustomerHeading._fields, sums.customers)

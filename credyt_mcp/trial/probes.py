@@ -30,14 +30,15 @@ TIMEOUT_SECONDS = 30.0
 @dataclass(frozen=True)
 class Asking:
     """How a request for the paid work looks; `{user}` in any of it is the user's name. `before`
-    are requests that sign a new user in."""
+    are requests that sign a new user in; what they answer, such as `{access_token}`, may be said
+    in what comes later."""
 
     method: str
     path: str
+    webhook: str
     headers: dict[str, str] = field(default_factory=dict)
     body: str | None = None
     before: tuple[tuple[str, str, str | None], ...] = ()
-    webhook: str = "/api/billing/webhook"
 
 
 @dataclass(frozen=True)
@@ -60,13 +61,13 @@ class User:
 
     def __init__(self, stage: Stage, asking: Asking) -> None:
         self.stage, self.asking = stage, asking
-        self.name = f"verify-{secrets.token_hex(4)}"
-        headers = {name: self._of(value) for name, value in asking.headers.items()}
-        self.browser = httpx.Client(
-            base_url=stage.app_url, headers=headers, timeout=TIMEOUT_SECONDS
-        )
+        self.said = {"user": f"verify-{secrets.token_hex(4)}"}
+        self.browser = httpx.Client(base_url=stage.app_url, timeout=TIMEOUT_SECONDS)
+        self._take_headers()
         for method, path, body in asking.before:
-            self.browser.request(method, self._of(path), **self._content(body))
+            answer = self.browser.request(method, self._of(path), **self._content(body))
+            self.said |= _texts(answer)
+            self._take_headers()
 
     def ask(self, **headers: str) -> httpx.Response:
         content = self._content(self.asking.body)
@@ -93,6 +94,11 @@ class User:
             next(chunks, b"")
             return answer.is_success and "content-length" not in answer.headers
 
+    def _take_headers(self) -> None:
+        """Those that can be said by now."""
+        said = {name: self._of(value) for name, value in self.asking.headers.items()}
+        self.browser.headers.update({name: one for name, one in said.items() if "{" not in one})
+
     def _content(self, body: str | None) -> dict[str, Any]:
         if body is None:
             return {}
@@ -104,7 +110,9 @@ class User:
         return {"content": self._of(body), "headers": {"content-type": kind}}
 
     def _of(self, text: str) -> str:
-        return text.replace("{user}", self.name)
+        for name, value in self.said.items():
+            text = text.replace(f"{{{name}}}", value)
+        return text
 
 
 class Account:
@@ -292,6 +300,16 @@ def _wrong(headers: dict[str, str]) -> dict[str, str]:
 
 def _served(answers: list[httpx.Response]) -> int:
     return sum(one.is_success or one.is_redirect for one in answers)
+
+
+def _texts(answer: httpx.Response) -> dict[str, str]:
+    """What a JSON answer says in plain text."""
+    try:
+        said = answer.json()
+    except ValueError:
+        return {}
+    pairs = said.items() if isinstance(said, dict) else ()
+    return {name: value for name, value in pairs if isinstance(value, str)}
 
 
 def _missing(answer: httpx.Response) -> Decimal | None:

@@ -43,7 +43,7 @@ class Stage:
 
 
 @contextmanager
-def house(folder: Path, command: str, answers: dict[str, Any]) -> Iterator[Stage]:
+def house(folder: Path, command: str, answers: dict[str, Any], webhook: str) -> Iterator[Stage]:
     """Everything started here, and ended here. Raises InvalidRequest where the app does not
     start."""
     key, port, app_port = new_secret("key"), _free_port(), _free_port()
@@ -62,7 +62,7 @@ def house(folder: Path, command: str, answers: dict[str, Any]) -> Iterator[Stage
         try:
             with billing, _process(Path(place), serve, told, f"{url}/healthz"):
                 asset = _sell(billing, answers)
-                hook = {"url": f"{app_url}/api/billing/webhook"}
+                hook = {"url": app_url + webhook}
                 secret = _made(billing, "/webhooks", hook)["secret"]
                 told = {
                     "CREDYT_URL": relay.url,
@@ -82,19 +82,34 @@ def house(folder: Path, command: str, answers: dict[str, Any]) -> Iterator[Stage
 def joined(app_url: str, settings: Mapping[str, str], asset: str) -> Iterator[Stage]:
     """An app that runs already, with the server its settings name. Raises InvalidRequest for a live
     key: a trial makes customers and gives them credit."""
-    url, key = settings.get("CREDYT_URL"), settings.get("CREDYT_API_KEY")
-    if not url or not key:
-        raise InvalidRequest("url", "needs CREDYT_URL and CREDYT_API_KEY in the app's .env")
-    headers = {"X-CREDYT-API-KEY": key}
-    with httpx.Client(base_url=url, headers=headers, timeout=DEADLINE_SECONDS) as billing:
+    with at_server(settings) as billing:
+        answer = billing.get("/accounts/self")
         try:
-            answer = billing.get("/accounts/self")
             httpx.get(app_url, timeout=DEADLINE_SECONDS)
         except httpx.TransportError as failure:
-            raise InvalidRequest("url", f"app or billing do not answer: {failure}") from None
+            raise InvalidRequest("url", f"the app does not answer: {failure}") from None
         if answer.is_error or answer.json().get("environment") != "test":
             raise InvalidRequest("url", "the app's CREDYT_API_KEY must be a key of test data")
         yield Stage(app_url.rstrip("/"), billing, asset, settings.get("CREDYT_WEBHOOK_SECRET"))
+
+
+@contextmanager
+def at_server(settings: Mapping[str, str]) -> Iterator[httpx.Client]:
+    """The billing server that an app's settings name, or the environment. Raises InvalidRequest
+    where neither does, or where it does not answer."""
+    url, key = (
+        settings.get(name) or os.environ.get(name) for name in ("CREDYT_URL", "CREDYT_API_KEY")
+    )
+    if not url or not key:
+        raise InvalidRequest("CREDYT_URL", "and CREDYT_API_KEY must be in the app's .env")
+    headers = {"X-CREDYT-API-KEY": key}
+    with httpx.Client(base_url=url, headers=headers, timeout=DEADLINE_SECONDS) as billing:
+        try:
+            billing.get("/healthz")
+        except httpx.TransportError as failure:
+            said = f"names a server that does not answer: {failure}"
+            raise InvalidRequest("CREDYT_URL", said) from None
+        yield billing
 
 
 def _sell(billing: httpx.Client, answers: dict[str, Any]) -> str:

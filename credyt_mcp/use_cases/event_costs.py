@@ -17,16 +17,17 @@ from credyt_mcp.use_cases.usage_fields import Cost, UsageEventFields
 
 
 async def stored_costs(
-    billing: Billing, given: Sequence[UsageEventFields]
+    billing: Billing, given: Sequence[UsageEventFields], *, internal: bool
 ) -> list[list[dict[str, Any]] | None]:
     """Each event's costs as they are stored, with our vendor ids. A cost id counts once an event.
+    `internal` tells that the work is no customer's.
 
     Raises UnknownReference for a vendor or currency that does not exist, InvalidRequest for a cost
     without a vendor, AmountOutOfRange.
     """
     calls: list[list[dict[str, Any]]] = [[] for _ in given]
     if any(event.llm_usage for event in given):
-        calls = await anyio.to_thread.run_sync(llm_costs, billing, given)
+        calls = await anyio.to_thread.run_sync(llm_costs, billing, given, internal)
     elif not any(event.costs for event in given):
         return [None] * len(given)
     named = {_vendor(cost) for event in given for cost in event.costs or ()}

@@ -70,6 +70,23 @@ class ModelCall(Result):
     reason: str | None = None
 
 
+class CostRule(Result):
+    """How a cost that is a matter of choice was attributed: `on` what, by which `rule`. With
+    `carries` the call bears its share of what is spread. What is moved to others is moved by the
+    `allocation`, whose own costs say for which `day`: `uses` of all (`of`), in a `total`."""
+
+    on: str
+    rule: str
+    shared_key: str | None = None
+    days: int | None = None
+    carries: bool | None = None
+    allocation: str | None = None
+    day: str | None = None
+    uses: int | None = None
+    of: int | None = None
+    total: Number | None = None
+
+
 class StoredCost(Result):
     """A cost as it was recorded; `counted` false when an earlier event had brought it. `unpriced`
     has no amount; the price that it got later is a cost of its own that `corrects` it."""
@@ -90,6 +107,7 @@ class StoredCost(Result):
     counted: bool | None = None
     unpriced: bool | None = None
     corrects: str | None = None
+    rule: CostRule | None = None
     llm: ModelCall | None = None
 
 
@@ -125,9 +143,11 @@ def fees_of(billing: Billing, event_id: int | None, stored: Sequence[Any]) -> li
     return written
 
 
-def stored_cost(cost: Mapping[str, Any]) -> StoredCost:
-    """A cost inside an event row, written out."""
+def stored_cost(cost: Mapping[str, Any], settled: Mapping[str, str]) -> StoredCost:
+    """A cost inside an event row, written out; `settled` says by what, by ids of costs."""
     shown = dict(cost)
+    if "rule" in cost and cost["id"] in settled:
+        shown["rule"] = {**cost["rule"], "allocation": settled[cost["id"]]}
     booked_at = shown.pop("booked_at", None)
     if booked_at is not None and "llm" in shown:
         shown["llm"] = {**shown["llm"], "requested_at": from_micros(booked_at)}

@@ -14,7 +14,7 @@ from credyt_mcp.domain.money import from_units
 from credyt_mcp.domain.usage import EventOutcome, StoredFee, UsageRecorded
 from credyt_mcp.errors import InvalidRequest, NotFound, TooMany
 from credyt_mcp.ids import client_id_of
-from credyt_mcp.storage import events, unpriced
+from credyt_mcp.storage import events, shared_costs, unpriced
 from credyt_mcp.storage.ledger_tables import EventRow
 from credyt_mcp.storage.tables import CustomerRow
 from credyt_mcp.use_cases.context import (
@@ -123,6 +123,7 @@ class EventDetails(Result):
     description: str | None = None
     data: Data | None = None
     costs: list[StoredCost] | None = None
+    depends_on: list[str] | None = None
     customer_id: str
     created_at: datetime
     fees: list[EventFee]
@@ -213,7 +214,10 @@ def get_event(billing: Billing, command: GetEvent) -> EventDetails:
             raise NotFound(f"there is no event '{command.event_id}'")
         event, customer = found
         late = unpriced.late_costs(session, [event.id]).get(event.id, [])
-    costs = [*(event.costs or ()), *late]
+        costs = [*(event.costs or ()), *late]
+        ruled = [cost["id"] for cost in costs if "rule" in cost]
+        settled = shared_costs.allocations(session, event.tenant_id, ruled)
+        others = shared_costs.depends_on(session, event.tenant_id, event.id)
     return EventDetails(
         id=command.event_id,
         event_type=event.event_type,
@@ -222,7 +226,8 @@ def get_event(billing: Billing, command: GetEvent) -> EventDetails:
         user_id=event.user_id,
         description=event.description,
         data=event.data,
-        costs=[stored_cost(cost) for cost in costs] or None,
+        costs=[stored_cost(cost, settled) for cost in costs] or None,
+        depends_on=[one.external_id or one.public_id for one in others] or None,
         customer_id=customer.public_id,
         created_at=event.recorded_at,
         fees=fees_of(billing, event.id, event.fees or []),

@@ -11,6 +11,7 @@ from credyt_mcp.codegen.checks.checking import Beside, check, wanted
 from credyt_mcp.codegen.checks.findings import Finding as Found
 from credyt_mcp.codegen.checks.routes import Billable as Billable
 from credyt_mcp.codegen.checks.routes import billable_routes as billable_routes
+from credyt_mcp.codegen.checks.routes import webhook_path as webhook_path
 from credyt_mcp.codegen.snapshot import AppSnapshot
 from credyt_mcp.use_cases.context import Billing, Command, Result
 from credyt_mcp.use_cases.integrations import FILES_MAX, check_size

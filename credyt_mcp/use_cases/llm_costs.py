@@ -8,17 +8,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
-from typing import Any
+from decimal import Decimal
+from typing import Any, Protocol
 
 from sqlmodel import Session
 
 from credyt_mcp.clock import to_micros
+from credyt_mcp.domain.cost_rules import REUSED, CostRules, rule_of
 from credyt_mcp.domain.llm_pricing import Rates, Unpriced, cost, lines, tier_of
 from credyt_mcp.domain.llm_shapes import read_usage
 from credyt_mcp.domain.llm_usage import Reading, Unreadable
 from credyt_mcp.errors import Conflict, InvalidRequest
 from credyt_mcp.ids import new_id
-from credyt_mcp.storage import llm_prices, unique
+from credyt_mcp.storage import cost_rules, llm_prices, unique
 from credyt_mcp.storage.tables import VendorRow
 from credyt_mcp.use_cases import price_table
 from credyt_mcp.use_cases.context import Billing
@@ -35,20 +37,63 @@ _OTEL_ID = ("gen_ai.response.id",)
 _NOTHING_SAID = ("aborted", "unknown")
 
 
-def llm_costs(billing: Billing, given: Sequence[UsageEventFields]) -> list[list[dict[str, Any]]]:
+class Calling(Protocol):
+    """What may bring model calls."""
+
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def occurred_at(self) -> datetime | None: ...
+
+    @property
+    def llm_usage(self) -> LlmUsage | list[LlmUsage] | None: ...
+
+
+def llm_costs(
+    billing: Billing, given: Sequence[UsageEventFields], internal: bool
+) -> list[list[dict[str, Any]]]:
     """Each event's costs of model calls, as they are stored, with vendors that are made on first
     use. Raises InvalidRequest, naming the field, for counts that are none."""
-    now = billing.now()
     with billing.database.read() as session:
-        found = [
-            [
-                _of_call(session, billing, event, call, index, now, f"events[{place}].{path}.")
-                for index, (call, path) in enumerate(_calls(event))
-            ]
-            for place, event in enumerate(given)
+        rules = cost_rules.get(session, billing.tenant.id)
+        priced = call_costs(session, billing, given)
+    found = [
+        [
+            _ruled(rules, internal, event, call, cost)
+            for (call, _), cost in zip(_calls(event), costs, strict=True)
         ]
+        for event, costs in zip(given, priced, strict=True)
+    ]
     _add_vendors(billing, [item for costs in found for item in costs])
     return found
+
+
+def call_costs(
+    session: Session, billing: Billing, given: Sequence[Calling]
+) -> list[list[dict[str, Any]]]:
+    """What each event's model calls cost; changes nothing. Raises InvalidRequest as `llm_costs`."""
+    now = billing.now()
+    return [
+        [
+            _of_call(session, billing, event, call, index, now, f"events[{place}].{path}.")
+            for index, (call, path) in enumerate(_calls(event))
+        ]
+        for place, event in enumerate(given)
+    ]
+
+
+def _ruled(
+    rules: CostRules,
+    internal: bool,
+    event: UsageEventFields,
+    call: LlmUsage,
+    stored: dict[str, Any],
+) -> dict[str, Any]:
+    """With the rule by which the cost is attributed, where there is a choice."""
+    depends = bool(event.depends_on)
+    rule = rule_of(rules, stored, call.shared_key, internal=internal, depends=depends)
+    return stored if rule is None else {**stored, "rule": rule}
 
 
 def price(
@@ -63,7 +108,7 @@ def price(
     return _priced(session, tenant_id, call, reading, moment)
 
 
-def _calls(event: UsageEventFields) -> list[tuple[LlmUsage, str]]:
+def _calls(event: Calling) -> list[tuple[LlmUsage, str]]:
     given = event.llm_usage
     if isinstance(given, list):
         return [(call, f"llm_usage[{index}]") for index, call in enumerate(given)]
@@ -73,7 +118,7 @@ def _calls(event: UsageEventFields) -> list[tuple[LlmUsage, str]]:
 def _of_call(
     session: Session,
     billing: Billing,
-    event: UsageEventFields,
+    event: Calling,
     call: LlmUsage,
     index: int,
     now: datetime,
@@ -81,8 +126,9 @@ def _of_call(
 ) -> dict[str, Any]:
     said = _said(call, path)
     provider, model = said["provider"], said["model"]
+    reused = call.outcome == REUSED
     stored: dict[str, Any] = {
-        "id": said.get("response_id") or f"{event.id}:{index}:{call.attempt}",
+        "id": (not reused and said.get("response_id")) or f"{event.id}:{index}:{call.attempt}",
         "vendor_external_id": _vendor(provider, model),
         "category": "embedding" if "embed" in model.lower() else "inference",
         "currency": CURRENCY,
@@ -90,6 +136,8 @@ def _of_call(
     }
     if call.requested_at is not None:
         stored["booked_at"] = to_micros(call.requested_at)
+    if reused:
+        return {**stored, "amount": Decimal(0)}
     moment = call.requested_at or event.occurred_at or now
     try:
         reading = _reading(call, provider, model)
@@ -151,6 +199,19 @@ def _priced(
     return {"amount": cost(parts), "llm": kept}
 
 
+def rates_of(
+    session: Session,
+    tenant_id: int,
+    provider: str,
+    model: str,
+    moment: datetime,
+    named_tier: str | None,
+) -> Rates:
+    """What is charged for a call served in that way, of whatever length. Raises Unpriced."""
+    tier = tier_of(named_tier)
+    return _rates(session, tenant_id, provider, model, moment, tier, Reading({}))
+
+
 def _rates(
     session: Session,
     tenant_id: int,
@@ -199,9 +260,9 @@ def _first(usage: dict[str, Any], names: Sequence[str]) -> str | None:
     return next((usage[name] for name in names if isinstance(usage.get(name), str)), None)
 
 
-def _add_vendors(billing: Billing, costs: list[dict[str, Any]]) -> None:
+def vendors_named(billing: Billing, names: set[str]) -> dict[str, tuple[str, str | None]]:
+    """Public and external id of each; who is not known is made, with the name as external id."""
     tenant_id = billing.tenant.id
-    names = {item["vendor_external_id"] for item in costs}
     known = billing.vendors.read(tenant_id, names)
     for name in sorted(names - known.keys()):
         row = VendorRow(
@@ -214,7 +275,11 @@ def _add_vendors(billing: Billing, costs: list[dict[str, Any]]) -> None:
         with suppress(Conflict), billing.database.write() as session:
             if not unique.save(session, row):
                 raise Conflict(f"somebody has just made the vendor '{name}'")
-    ids = billing.vendors.read(tenant_id, names)
+    return billing.vendors.read(tenant_id, names)
+
+
+def _add_vendors(billing: Billing, costs: list[dict[str, Any]]) -> None:
+    ids = vendors_named(billing, {item["vendor_external_id"] for item in costs})
     for item in costs:
         vendor_id, external_id = ids[item["vendor_external_id"]]
         item["vendor_id"] = vendor_id

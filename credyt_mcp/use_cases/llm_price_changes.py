@@ -132,7 +132,8 @@ def _calls(event: RecordedEvent, since: int | None) -> Iterator[tuple[dict[str, 
     late = {cost["corrects"]: cost for cost in event.late_costs}
     for cost in event.costs:
         moment = cost.get("booked_at", event.occurred_at)
-        if "llm" in cost and cost.get("counted", True) and (since is None or moment >= since):
+        was_asked = "priced_by" in cost.get("llm", ()) or cost.get("unpriced", False)
+        if was_asked and cost.get("counted", True) and (since is None or moment >= since):
             yield late.get(cost["id"], cost), moment
 
 

@@ -157,6 +157,15 @@ def rates(
     return Rates(by_name, version(), known.id, own_audio=of.id in _SOUND_COSTS_MORE)
 
 
+def model_name(provider: str, model: str) -> str:
+    """One name for a model, whichever of its dated names is meant; its own where the table does
+    not know it."""
+    for of, name in candidates(provider, model):
+        if found := _find(of, name):
+            return str(found[1].id)
+    return model
+
+
 def knows(provider: str, model: str) -> bool:
     return _find(provider, model) is not None
 

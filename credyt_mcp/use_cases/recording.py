@@ -29,7 +29,11 @@ async def record(
     enforce: bool = False,
 ) -> UsageRecorded:
     """Bill `given`, all or none. Errors name fields under `events[i]`."""
-    costs = await stored_costs(billing, given)
+    internal = INTERNAL in (ref.id, ref.external_id)
+    costs = await stored_costs(billing, given, internal=internal)
+    depends: Sequence[tuple[int, ...]] = [()] * len(given)
+    if any(event.depends_on for event in given):
+        depends = await anyio.to_thread.run_sync(_depends_on, billing, given)
     prepared = tuple(
         UsageEvent(
             id=event.id,
@@ -42,8 +46,9 @@ async def record(
             costs=cost,
             authorization_id=event.authorization_id,
             final=event.final,
+            depends_on=others,
         )
-        for event, cost in zip(given, costs, strict=True)
+        for event, cost, others in zip(given, costs, depends, strict=True)
     )
     settings = billing.settings
     command = RecordUsage(
@@ -56,16 +61,30 @@ async def record(
     try:
         recorded: UsageRecorded = await billing.lane.submit(command)
     except UnknownReference:
-        if INTERNAL not in (ref.id, ref.external_id):
+        if not internal:
             raise
-        await anyio.to_thread.run_sync(_add_internal, billing)
+        await anyio.to_thread.run_sync(add_internal, billing)
         recorded = await billing.lane.submit(command)
     return recorded
 
 
-def _add_internal(billing: Billing) -> None:
+def add_internal(billing: Billing) -> None:
     """The customer of what is done for nobody in particular, unless there is one."""
     row = CreateCustomer(external_id=INTERNAL, name="Internal")
     with suppress(Conflict), billing.database.write() as session:
         if customers.find(session, billing.tenant.id, INTERNAL) is None:
             add_customer(session, billing, row)
+
+
+def _depends_on(billing: Billing, given: Sequence[UsageEventFields]) -> list[tuple[int, ...]]:
+    """Row ids of the customers whose data went into each event. Raises UnknownReference."""
+    found: dict[str, int] = {}
+    with billing.database.read() as session:
+        for place, event in enumerate(given):
+            for index, name in enumerate(event.depends_on or ()):
+                row = customers.find(session, billing.tenant.id, name)
+                if row is None:
+                    path = f"events[{place}].depends_on[{index}]"
+                    raise UnknownReference(path, f"there is no customer '{name}'")
+                found[name] = row.id
+    return [tuple(dict.fromkeys(found[name] for name in event.depends_on or ())) for event in given]

@@ -12,6 +12,7 @@ from credyt_mcp.storage import top_ups as stored_top_ups
 from credyt_mcp.use_cases import automatic_charges, subscription_payments, top_ups
 from credyt_mcp.use_cases.context import Billing, Tenant
 from credyt_mcp.use_cases.keys import as_tenant
+from credyt_mcp.use_cases.reversals import settle_reversals
 
 
 async def settle_payment(
@@ -35,9 +36,14 @@ async def settle_payment(
     if row.provider_ref is None and page is None and automatic is not None:
         await automatic_charges.ask_at_once(billing, automatic)
         return tenant, "asked"
+    was_lost = False
     if row.provider_ref is None and page is not None and page.account in ("", row.provider_account):
-        row.provider_ref = page.id
-    return tenant, await top_ups.settle(billing.as_tenant(tenant), row, customer)
+        row.provider_ref, was_lost = page.id, True
+    status = await top_ups.settle(billing.as_tenant(tenant), row, customer)
+    if was_lost and status == "succeeded":
+        # What went back of it could not be asked for when it was told.
+        await settle_reversals(billing, key)
+    return tenant, status
 
 
 def _found(

@@ -30,13 +30,15 @@ from credyt_mcp.storage.rate_cards import compile_usage_prices
 from credyt_mcp.use_cases.context import (
     Billing,
     Command,
+    Number,
     Result,
     ShortText,
 )
 from credyt_mcp.use_cases.event_views import FeeFields
+from credyt_mcp.use_cases.llm_costs import call_costs
 from credyt_mcp.use_cases.product_fields import ProductRef, VersionRef
 from credyt_mcp.use_cases.products import known_product, known_version
-from credyt_mcp.use_cases.usage_fields import EventType, OccurredAt
+from credyt_mcp.use_cases.usage_fields import EventType, LlmUsage, OccurredAt
 
 EVENTS_MAX = 1000
 EVENTS_SHOWN_PER_WARNING = 3
@@ -52,6 +54,11 @@ class SimulatedEvent(Command):
             {"type": "object", "additionalProperties": {"type": ["string", "number", "boolean"]}}
         ),
         Field(description='what prices read, such as {"total_tokens": 1200, "model": "x"}'),
+    ] = None
+    llm_usage: Annotated[
+        LlmUsage | Annotated[list[LlmUsage], Field(max_length=100)] | None,
+        WithJsonSchema({"type": ["object", "array"]}),
+        Field(description="as in record_event; answers costs"),
     ] = None
 
 
@@ -75,8 +82,20 @@ class CalculatedFee(FeeFields):
     event_type: str
 
 
+class CalculatedCost(Result):
+    """What a model call would cost; without an amount `reason` says why."""
+
+    usage_id: str
+    provider: str
+    model: str
+    amount: Number | None = None
+    currency: str
+    reason: str | None = None
+
+
 class Simulation(Result):
     fees: list[CalculatedFee]
+    costs: list[CalculatedCost] | None = None
     warnings: list[str]
 
 
@@ -97,7 +116,27 @@ def simulate_usage(billing: Billing, command: SimulateUsage) -> Simulation:
         fees += own
         for warning in warnings:
             unpaid.setdefault(warning, []).append(event.id)
-    return Simulation(fees=fees, warnings=[_warning(*item) for item in unpaid.items()])
+    warnings = [_warning(*item) for item in unpaid.items()]
+    return Simulation(fees=fees, costs=_costs(billing, command), warnings=warnings)
+
+
+def _costs(billing: Billing, command: SimulationFields) -> list[CalculatedCost] | None:
+    if not any(event.llm_usage for event in command.events):
+        return None
+    with billing.database.read() as session:
+        priced = call_costs(session, billing, command.events)
+    return [
+        CalculatedCost(
+            usage_id=event.id,
+            provider=cost["llm"]["provider"],
+            model=cost["llm"]["model"],
+            amount=cost.get("amount"),
+            currency=cost["currency"],
+            reason=cost["llm"].get("reason"),
+        )
+        for event, costs in zip(command.events, priced, strict=True)
+        for cost in costs
+    ]
 
 
 def _usage_prices(billing: Billing, command: SimulateUsage) -> list[UsagePrice]:

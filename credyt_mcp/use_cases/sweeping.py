@@ -21,6 +21,7 @@ from credyt_mcp.use_cases.context import Billing
 from credyt_mcp.use_cases.due_work import SWEEP_SECONDS, DueWork
 from credyt_mcp.use_cases.expiring_credit import tell_of_expiring_credit
 from credyt_mcp.use_cases.renewals import renew_due
+from credyt_mcp.use_cases.shared_costs import settle_due_costs
 
 AT_ONCE = 100
 
@@ -92,6 +93,7 @@ WORK = (
     DueWork("credit", due.next_credit, _book_credit),
     DueWork("subscriptions", due.next_subscription, renew_due, asks_others=True),
     DueWork("expiring_credit", due.next_telling, tell_of_expiring_credit),
+    DueWork("shared_costs", due.next_settlement, settle_due_costs),
     DueWork("alerts", no_moment, check_alerts),
     DueWork("auto_top_ups", auto_top_ups.next_due, charge_due, asks_others=True, every=1),
 )

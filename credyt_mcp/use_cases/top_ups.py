@@ -196,7 +196,7 @@ async def settle(billing: Billing, row: TopUpRow, customer: CustomerRow) -> str:
     paid = _known_currency(row.currency, "currency")
     if (payment.amount_minor, payment.currency) != (minor_amount(row.amount, paid), paid.code):
         raise LedgerBroken(f"top-up {row.public_id} was paid in another amount than asked")
-    return await book_status(billing, row, customer, payment.status, payment.card)
+    return await book_status(billing, row, customer, payment.status, payment.card, row.provider_ref)
 
 
 async def book_status(

@@ -84,7 +84,14 @@ class LlmUsage(Command):
     ] = None
     batch: Annotated[bool, Field(description="a call of a batch API")] = False
     attempt: Annotated[int, Field(ge=1, le=1000, description="which try this was")] = 1
-    outcome: Literal["ok", "failed", "aborted", "unknown"] | None = None
+    outcome: Annotated[
+        Literal["ok", "failed", "aborted", "unknown", "reused"] | None,
+        Field(description="reused: no call was needed"),
+    ] = None
+    shared_key: Annotated[
+        ShortText | None,
+        Field(description="names a cached prompt or embeddings that others use"),
+    ] = None
     requested_at: Annotated[
         Moment | None,
         Field(description="its price and day are of then; default occurred_at"),
@@ -113,6 +120,10 @@ class UsageEventFields(Command):
     llm_usage: Annotated[
         LlmUsage | Annotated[list[LlmUsage], Field(max_length=100)] | None,
         Field(description='{"provider","model","usage"}: model calls, whose cost we work out'),
+    ] = None
+    depends_on: Annotated[
+        list[ShortText] | None,
+        Field(max_length=20, description="customers whose data it used"),
     ] = None
     authorization_id: Annotated[
         str | None, Field(max_length=255, description="the hold this usage captures")

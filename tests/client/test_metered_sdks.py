@@ -13,6 +13,7 @@ import pytest
 
 from credyt_mcp.client import BillingUnavailable, InsufficientBalance, meter_anthropic, meter_openai
 from credyt_mcp.client.charges import Terms
+from credyt_mcp.use_cases.events import get_event, list_events
 from credyt_mcp.use_cases.ledger import verify_ledger
 from credyt_mcp.use_cases.wallets import get_account
 from tests.client.conftest import CREDIT, Billed, World, billed, until_recorded
@@ -207,8 +208,12 @@ async def test_terms_say_what_is_held_and_what_prices_read(call: Call, world: Wo
         "answer",
         data=lambda usage: {"total_tokens": usage["completion_tokens"]},
         estimate={"total_tokens": 1000},
+        shared_key="system prompt",
     )
     await off_loop(lambda: openai_sdk(world, terms).chat.completions.create(**chat()))
+    [listed] = (await call(list_events)).items
+    [cost] = (await call(get_event, event_id=listed.id)).costs
+    assert (cost.rule.on, cost.rule.shared_key) == ("cache_writes", "system prompt")
     await settled(call, Billed("answer", Decimal("0.05"), CHAT_COST))
     dear = Terms("jane", "answer", estimate={"total_tokens": 4951})
     with pytest.raises(InsufficientBalance):

@@ -6,9 +6,10 @@ import os
 import shlex
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import Any
 import httpx
 
 from credyt_mcp import exact_json
+from credyt_mcp.trial.relay import Relay
 from tests.processes.harness import (
     APPROVED,
     DEADLINE_SECONDS,
@@ -213,6 +215,38 @@ def a_streams_life(browser: httpx.Client, path: str, server: Server, app: LiveAp
         [unpriced] = client.get("/costs/unpriced").json()["items"]
     assert (unpriced["event_id"], unpriced["model"]) == (event["id"], "gpt-5")
     assert balance(browser, app) == "9.8"
+
+
+def an_outage(browser: httpx.Client, path: str, server: Server, app: LiveApp, relay: Relay) -> None:
+    """Billing goes away while a stream runs: that is billed once billing is back, and once."""
+    with relay.down(), browser.stream("POST", path, params={"endless": "yes"}) as begun:
+        assert begun.status_code == 503
+    with ExitStack() as away:
+        with browser.stream("POST", path, params={"endless": "yes"}) as begun:
+            assert next(begun.iter_text()).startswith("word ")
+            away.enter_context(relay.down())
+        _until(lambda: "unbilled: " in app.log.read_text())
+    assert browser.post(path).status_code == 200
+    _newest_event(server, of=6)
+    assert balance(browser, app) == "9.7"
+
+
+def _until(done: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while not done():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)  # the interval of the poll
+
+
+@contextmanager
+def relayed(server: Server) -> Iterator[Relay]:
+    """What stands before the server, so that it can be away."""
+    relay = Relay(int(server.url.rpartition(":")[2]))
+    threading.Thread(target=relay.serve, daemon=True).start()
+    try:
+        yield relay
+    finally:
+        relay.close()
 
 
 def _newest_event(server: Server, of: int) -> dict[str, Any]:

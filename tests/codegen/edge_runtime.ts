@@ -3,6 +3,8 @@
 
 const [folder = "supabase", port = "8000"] = Deno.args;
 const settings = await Deno.readTextFile(`${folder}/config.toml`);
+Deno.env.set("SUPABASE_URL", `http://127.0.0.1:${port}`);
+Deno.env.set("SUPABASE_ANON_KEY", "public-key");
 const users = new Map<string, string>();
 const functions = new Map<string, (request: Request) => Promise<Response>>();
 

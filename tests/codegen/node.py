@@ -57,7 +57,7 @@ def check(folder: Path) -> None:
     )
     assert plan["checks"]
     for command in plan["checks"]:
-        run(folder, *command.split(), CREDYT_API_KEY=SENTINEL)
+        run(folder, *command.split(), CREDYT_API_KEY=SENTINEL, CREDYT_WEBHOOK_SECRET=SENTINEL)
 
 
 def hides_the_secret(bundle: Path, shown: str) -> None:

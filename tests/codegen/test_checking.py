@@ -9,14 +9,16 @@ import pytest
 from credyt_mcp.codegen import manifest as manifests
 from credyt_mcp.codegen.checks.checking import Beside, check
 from credyt_mcp.codegen.checks.findings import RULES
+from credyt_mcp.codegen.checks.routes import billable_routes, webhook_path
 from credyt_mcp.codegen.snapshot import AppSnapshot
 from credyt_mcp.errors import InvalidRequest
 from tests.codegen.apps import APPS, integrated
 from tests.codegen.faults import FAULTS, Fault
 from tests.codegen.more_faults import MORE_FAULTS
+from tests.codegen.same_faults import SAME_FAULTS
 from tests.codegen.wired import WIRED, Files, changed
 
-PLANTED = [*FAULTS, *MORE_FAULTS]
+PLANTED = [*FAULTS, *MORE_FAULTS, *SAME_FAULTS]
 
 
 @pytest.mark.parametrize("stack", WIRED)
@@ -42,6 +44,28 @@ def test_a_planted_fault_is_found_in_its_file_and_line(fault: Fault) -> None:
 
 def test_every_rule_is_planted_here_or_below() -> None:
     assert {fault.rule for fault in FAULTS} == set(RULES) - {"event-not-billed"}
+    for stack in APPS:
+        assert len({fault.rule for fault in PLANTED if fault.stack == stack}) >= 10, stack
+
+
+@pytest.mark.parametrize(
+    ("stack", "route"),
+    [
+        ("fastapi", "POST /images"),
+        ("flask", "POST /images"),
+        ("express", "POST /images"),
+        ("hono", "POST /images"),
+        ("nextjs", "POST /api/chat"),
+        ("supabase", "POST /functions/v1/images"),
+        ("tanstack", "POST /api/chat"),
+    ],
+)
+def test_what_is_tried_alive_is_read_from_the_code(stack: str, route: str) -> None:
+    snapshot = AppSnapshot(WIRED[stack])
+    assert route in {f"{one.method} {one.path}" for one in billable_routes(snapshot)}
+    edge = stack == "supabase"
+    known = "/functions/v1/billing-webhook" if edge else "/api/billing/webhook"
+    assert webhook_path(snapshot) == known
 
 
 @pytest.mark.parametrize("stack", APPS)

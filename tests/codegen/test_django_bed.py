@@ -129,7 +129,7 @@ def test_a_django_project_sells_what_it_does(
         beds.a_product(server)
         a_customers_life(browser, lambda **more: browser.post("/images", **more), server, app)
         assert browser.post("/later").status_code == 200
-        assert beds.balance(browser) == "9.85"
+        assert beds.balance(browser, app) == "9.85"
         # Nobody signed in, and none of Django's own guards in the way.
         assert httpx.get(f"{app.url}/images").status_code == 401
     options = ("--header", "x-user: {user}", "--route")

@@ -11,8 +11,10 @@ from tests.codegen import beds, node
 from tests.codegen.beds import (
     a_customers_life,
     a_streams_life,
+    an_outage,
     integrate,
     living,
+    relayed,
     replace,
     run,
     tree,
@@ -167,16 +169,19 @@ def test_an_express_app_sells_what_it_does(studio: Path, sqlite_url: str, tmp_pa
     )
     replace(main, "app.use(billingRoutes());\n", f"{ANSWERS}app.use(billingRoutes());\n")
     run(studio, "npx", "tsc")
+    start = ("node_modules/.bin/tsx", "src/app.ts")
     with (
         serving(sqlite_url, tmp_path) as [server],
-        living(server, studio, lambda _: ("node_modules/.bin/tsx", "src/app.ts")) as app,
+        relayed(server) as relay,
+        living(server, studio, lambda _: start, CREDYT_URL=relay.url) as app,
         httpx.Client(base_url=app.url, headers={"x-user": "ann"}) as browser,
     ):
         beds.a_product(server)
         a_customers_life(browser, lambda **more: browser.post("/images", **more), server, app)
         a_streams_life(browser, "/answers", server, app)
+        an_outage(browser, "/answers", server, app, relay)
         assert httpx.post(f"{app.url}/images").status_code == 401
-        beds.verify(studio, ("node_modules/.bin/tsx", "src/app.ts"), "--header", "x-user: {user}")
+    beds.verify(studio, start, "--header", "x-user: {user}")
     assert "was written once" in config.read_text()
     main.write_bytes(integrated["src/app.ts"])
     integrate(studio, "remove")

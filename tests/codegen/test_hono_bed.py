@@ -77,6 +77,7 @@ def test_a_hono_app_sells_what_it_does(studio: Path, sqlite_url: str, tmp_path: 
         assert httpx.post(f"{app.url}/images").status_code == 401
         a_customers_life(browser, lambda **more: browser.post("/images", **more), server, app)
         a_streams_life(browser, "/answers", server, app)
+    beds.verify(studio, ("node_modules/.bin/tsx", "src/index.ts"), "--header", "x-user: {user}")
     main.write_bytes(integrated["src/index.ts"])
     integrate(studio, "remove")
     assert tree(studio) == before

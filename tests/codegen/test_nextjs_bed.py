@@ -16,6 +16,7 @@ from tests.codegen.beds import (
     replace,
     tree,
 )
+from tests.codegen.wired import NEXT_ACTION
 from tests.processes.harness import serving
 
 STARTER = (
@@ -65,7 +66,6 @@ def chat(tmp_path: Path) -> Path:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)  # its packages are half a gigabyte
 def test_a_nextjs_app_sells_what_it_does(chat: Path, sqlite_url: str, tmp_path: Path) -> None:
     before = tree(chat)
     integrated = node.applied(chat)
@@ -73,6 +73,7 @@ def test_a_nextjs_app_sells_what_it_does(chat: Path, sqlite_url: str, tmp_path: 
     for path, text in (
         ("app/api/images/route.ts", IMAGES),
         ("app/api/answers/route.ts", ANSWERS),
+        ("app/actions.ts", NEXT_ACTION),
         ("app/page.tsx", PAGE),
     ):
         (chat / path).parent.mkdir(parents=True, exist_ok=True)
@@ -89,9 +90,11 @@ def test_a_nextjs_app_sells_what_it_does(chat: Path, sqlite_url: str, tmp_path: 
         assert httpx.post(f"{app.url}{paid}").status_code == 401
         a_customers_life(browser, lambda **more: browser.post(paid, **more), server, app)
         a_streams_life(browser, "/api/answers", server, app)
+    start = ("npx", "next", "start", "-p", "{port}")
+    beds.verify(chat, start, "--header", "cookie: session={user}", "--route", "POST /api/images")
     (chat / "app/page.tsx").write_bytes(before["app/page.tsx"])
     (chat / "lib/billing/user.ts").write_bytes(integrated["lib/billing/user.ts"])
-    for name in ("images", "answers"):
-        (chat / f"app/api/{name}/route.ts").unlink()
+    for path in ("actions.ts", "api/images/route.ts", "api/answers/route.ts"):
+        (chat / "app" / path).unlink()
     integrate(chat, "remove")
     assert tree(chat) == before

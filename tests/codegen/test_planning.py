@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from credyt_mcp import exact_json
 from credyt_mcp.codegen import manifest as manifests
 from credyt_mcp.codegen.answers import Answers
 from credyt_mcp.codegen.removal import removal
 from credyt_mcp.codegen.snapshot import AppSnapshot
 from credyt_mcp.errors import InvalidRequest
+from credyt_mcp.use_cases import integrations
 from tests.codegen.apps import ANSWERS, APPS, FASTAPI, FLASK, applied, integrated, planned
 
 Files = dict[str, str | None]
@@ -71,8 +76,21 @@ def test_every_operation_fits_into_an_answer_and_no_secret_is_written(files: Fil
             assert manifest is not None
             assert len(manifest.text(with_bases=False)) < 8_000
         else:
-            assert len(operation.content.encode()) < 8_000, operation.path
+            answer = integrations.content(operation, 1).model_dump()
+            assert len(exact_json.dumps(answer)) < 8_000, operation.path
         assert "key_" not in operation.content.replace("key_test", "")
+
+
+@pytest.mark.parametrize("stack", ["fastapi", "flask", "django"])
+def test_emitted_python_is_as_a_formatter_and_a_linter_leave_it(stack: str, tmp_path: Path) -> None:
+    for operation in planned(APPS[stack]).operations:
+        if operation.kind == "create" and operation.path.endswith(".py"):
+            (tmp_path / operation.path).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / operation.path).write_text(operation.content)
+    for command in (["format", "--diff"], ["check", "--select", "E,F,I,W,B,C4,SIM,RET,PIE"]):
+        ruff = (Path(sys.executable).with_name("ruff"), *command, "--isolated", "--no-cache", ".")
+        done = subprocess.run(ruff, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout
 
 
 @every_app
@@ -103,7 +121,8 @@ lines = st.lists(st.text("abc =#", max_size=8), max_size=5)
 
 @given(data=st.data(), app=st.sampled_from(sorted(APPS)))
 def test_edits_of_the_user_survive_a_newer_template(data: st.DataObject, app: str) -> None:
-    """Every line that the user added is there after an upgrade, in the file or left untouched."""
+    """Every line that the user added is there after an upgrade, and none is back that they took
+    out: in the file, or left untouched."""
     done = integrated(APPS[app])
     manifest = manifests.read(done[manifests.PATH])
     assert manifest is not None
@@ -119,6 +138,8 @@ def test_edits_of_the_user_survive_a_newer_template(data: st.DataObject, app: st
     mine = [line for line in user.splitlines() if line.startswith("mine ")]
     assert [line for line in (after[path] or "").splitlines() if line.startswith("mine ")] == mine
     assert "<<<<<<<" not in (after[path] or "")
+    taken = [one for one in older.splitlines() if one not in user.splitlines()]
+    assert not {one for one in taken if older.count(one) == 1} & {*(after[path] or "").splitlines()}
     if f"{path}.new" in after:
         assert after[path] == user
         assert after[f"{path}.new"] == text

@@ -10,7 +10,17 @@ import httpx
 import pytest
 
 from tests.codegen import beds
-from tests.codegen.beds import a_customers_life, integrate, living, replace, run, tree
+from tests.codegen.beds import (
+    a_customers_life,
+    a_streams_life,
+    an_outage,
+    integrate,
+    living,
+    relayed,
+    replace,
+    run,
+    tree,
+)
 from tests.processes.harness import Server, serving
 
 STUDIO = """\
@@ -31,6 +41,23 @@ async def sign_in(request: Request, call_next) -> Response:
 @app.post("/images")
 async def create_image() -> dict[str, str]:
     return {"image": "a drawing"}
+"""
+
+ANSWERS = """\
+
+
+@app.post("/answers")
+async def answers(user_id: UserId, endless: str = "") -> BilledStream:
+    charge = await hold(user_id, "image_generated")
+
+    async def words():
+        call = charge.llm("openai", "gpt-5")
+        yield "word "
+        while endless:
+            yield "word "
+        call["usage"] = {"prompt_tokens": 8, "completion_tokens": 5, "total_tokens": 13}
+
+    return BilledStream(charge, words())
 """
 
 
@@ -85,25 +112,28 @@ def test_a_fastapi_app_sells_what_it_does(studio: Path, sqlite_url: str, tmp_pat
     assert "no issues" in checked
     main = studio / "app" / "main.py"
     work = (
-        "from app.billing import RequestId, UserId, billable\n\n\n"
+        "from app.billing import BilledStream, RequestId, UserId, billable, hold\n\n\n"
         '@app.post("/images")\n'
         "async def create_image(user_id: UserId, request_id: RequestId = None) -> dict[str, str]:\n"
         '    async with billable(user_id, "image_generated", request_id=request_id) as charge:\n'
         '        usage = {"input_tokens": 1000, "output_tokens": 100}\n'
         '        charge.llm("anthropic", "claude-sonnet-4-6", usage)\n'
-        '        return {"image": "a drawing"}\n'
+        '        return {"image": "a drawing"}\n' + ANSWERS
     )
     replace(main, STUDIO[STUDIO.index("@app.post") :], work)
     serve = (sys.executable, "-m", "uvicorn", "app.main:app", "--port")
     with (
         serving(sqlite_url, tmp_path) as [server],
-        living(server, studio, lambda port: (*serve, str(port))) as app,
+        relayed(server) as relay,
+        living(server, studio, lambda port: (*serve, str(port)), CREDYT_URL=relay.url) as app,
         httpx.Client(base_url=app.url, headers={"x-user": "ann"}) as browser,
     ):
         beds.a_product(server)
         a_customers_life(browser, lambda **more: browser.post("/images", **more), server, app)
         assert httpx.post(f"{app.url}/images").status_code == 401
         costs_of_calls_are_known(server)
+        a_streams_life(browser, "/answers", server, app)
+        an_outage(browser, "/answers", server, app, relay)
     beds.verify(studio, (*serve, "{port}"), "--header", "x-user: {user}")
     main.write_bytes(integrated["app/main.py"])
     integrate(studio, "remove")
@@ -119,7 +149,7 @@ def test_the_flask_tutorials_blog_sells_its_posts(
     integrated = tree(flaskr)
     assert "Nothing to write" in beds.apply(flaskr)
     said = run(flaskr, str(flask_python), "-m", "pytest", "-q", "-p", "no:cacheprovider")
-    assert "32 passed" in said
+    assert "33 passed" in said
     blog = flaskr / "flaskr" / "blog.py"
     replace(
         blog, "from .db import get_db\n", "from .billing import billable\nfrom .db import get_db\n"

@@ -99,8 +99,6 @@ def test_an_app_with_edge_functions_sells_what_it_does(
             lambda port: (*serve, str(port)),
             routes=f"{FUNCTIONS}/billing",
             webhook=f"{FUNCTIONS}/billing-webhook",
-            SUPABASE_URL="{url}",
-            SUPABASE_ANON_KEY="public-key",
         ) as app,
         httpx.Client(base_url=app.url) as browser,
     ):
@@ -114,6 +112,13 @@ def test_an_app_with_edge_functions_sells_what_it_does(
         browser.headers["Authorization"] = f"Bearer {session['access_token']}"
         a_customers_life(browser, lambda **more: browser.post(paid, **more), server, app)
         a_streams_life(browser, f"{FUNCTIONS}/answers", server, app)
+    beds.verify(
+        studio,
+        (*serve, "{port}"),
+        *("--before", 'POST /auth/v1/signup {"email": "{user}"}'),
+        *("--header", "authorization: Bearer {access_token}"),
+        *("--route", f"POST {FUNCTIONS}/images"),
+    )
     main.write_bytes(before["src/main.tsx"])
     (functions / "images" / "index.ts").write_text(IMAGES)
     (functions / "answers" / "index.ts").unlink()

@@ -115,6 +115,7 @@ def test_an_app_of_tanstack_start_sells_what_it_does(
         assert (nobody.status_code, nobody.json()["code"]) == (401, "sign_in_first")
         a_customers_life(browser, drawn, server, app)
         a_streams_life(browser, "/api/answers", server, app)
+    beds.verify(studio, (*preview, "{port}"), "--header", "cookie: session={user}")
     (studio / "src/routes/index.tsx").write_bytes(before["src/routes/index.tsx"])
     user.write_bytes(integrated["src/lib/billing/user.ts"])
     (studio / "src/images.functions.ts").unlink()

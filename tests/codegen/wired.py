@@ -133,6 +133,21 @@ export const POST = withBilling(async (request) => {
   return billedStream(charge, result.textStream);
 });
 """
+NEXT_ACTION = """\
+"use server";
+
+import { headers } from "next/headers";
+import { BillingError, billable } from "@/lib/billing";
+
+export async function draw() {
+  try {
+    return await billable({ headers: await headers() }, "image_generated", async () => "a drawing");
+  } catch (error) {
+    if (error instanceof BillingError) return error.body();
+    throw error;
+  }
+}
+"""
 NEXT_PAGE = """\
 "use client";
 
@@ -142,6 +157,81 @@ export default function Page() {
   const [balance, setBalance] = useState(0);
   return balance > 0 ? <BillingBalance /> : <p>Top up</p>;
 }
+"""
+
+
+HONO_ROUTES = """\
+
+app.post("/images", async (c) => {
+  const image = await billable(c, "image_generated", async (charge) => {
+    const made = await openai.images.generate({ prompt: "a drawing" });
+    charge.use({ tokens: made.usage.total_tokens });
+    return made.data[0].url;
+  });
+  return c.json({ image });
+});
+
+app.post("/chat", async (c) => {
+  const charge = await hold(c, "image_generated", { tokens: 1000 });
+  const call = charge.modelCall({ provider: "openai", model: "gpt-5" });
+  async function* chunks() {
+    for await (const chunk of await openai.chat.completions.create({ stream: true })) {
+      call.usage = chunk.usage;
+      yield chunk.choices[0].delta.content;
+    }
+  }
+  return billedStream(charge, chunks());
+});
+"""
+EDGE_FUNCTION = """\
+import { billable, billedStream, hold, withBilling } from "../_shared/billing/index.ts";
+
+Deno.serve(withBilling(async (request) => {
+  if (request.method === "POST") {
+    const charge = await hold(request, "image_generated", { tokens: 1000 });
+    const answer = await fetch(GATEWAY, { method: "POST", body: await request.text() });
+    return billedStream(charge, answer.body!);
+  }
+  const image = await billable(request, "image_generated", async (charge) => {
+    const made = await openai.images.generate({ prompt: "a drawing" });
+    charge.use({ tokens: made.usage.total_tokens });
+    return made.data[0].url;
+  });
+  return Response.json({ image });
+}));
+"""
+START_FUNCTION = """\
+import { createServerFn } from "@tanstack/react-start";
+import { billable } from "@/lib/billing";
+
+export const draw = createServerFn({ method: "POST" }).handler(async () => {
+  return billable("image_generated", async (charge) => {
+    const { text, totalUsage } = await generateText({ model, prompt });
+    charge.use({ tokens: totalUsage.totalTokens });
+    return text;
+  });
+});
+"""
+START_ROUTE = """\
+import { createFileRoute } from "@tanstack/react-router";
+import { billedStream, hold } from "@/lib/billing";
+
+export const Route = createFileRoute("/api/chat")({
+  server: {
+    handlers: {
+      POST: async ({ request }) => {
+        const { messages } = await request.json();
+        const charge = await hold("image_generated", { tokens: 1000 });
+        const result = streamText({
+          model,
+          messages,
+          onFinish: ({ totalUsage }) => charge.use({ tokens: totalUsage.totalTokens }),
+        });
+        return billedStream(charge, result.textStream);
+      },
+    },
+  },
+});
 """
 
 
@@ -169,11 +259,27 @@ def _express(files: Files) -> Files:
     )
 
 
+def _hono(files: Files) -> Files:
+    names = "{ billable, billedStream, billingRoutes, hold }"
+    files = changed(files, "src/index.ts", "{ billingRoutes }", names)
+    served = 'app.get("/", (c) => c.text("hello"));\n'
+    return changed(files, "src/index.ts", served, served + HONO_ROUTES)
+
+
 WIRED: dict[str, Files] = {
     "fastapi": _fastapi(integrated(APPS["fastapi"])),
     "flask": integrated(APPS["flask"]) | {"shop/views.py": FLASK_VIEWS},
     "django": integrated(APPS["django"]) | {"images/views.py": DJANGO_VIEWS},
     "express": _express(integrated(APPS["express"])),
+    "hono": _hono(integrated(APPS["hono"])),
     "nextjs": integrated(APPS["nextjs"])
-    | {"app/api/chat/route.ts": NEXT_CHAT, "app/page.tsx": NEXT_PAGE},
+    | {
+        "app/api/chat/route.ts": NEXT_CHAT,
+        "app/actions.ts": NEXT_ACTION,
+        "app/page.tsx": NEXT_PAGE,
+    },
+    "supabase": integrated(APPS["supabase"])
+    | {"supabase/functions/images/index.ts": EDGE_FUNCTION},
+    "tanstack": integrated(APPS["tanstack"])
+    | {"src/lib/draw.functions.ts": START_FUNCTION, "src/routes/api/chat.ts": START_ROUTE},
 }

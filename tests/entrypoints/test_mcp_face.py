@@ -104,7 +104,9 @@ async def test_every_tool_says_what_it_is_and_does(tools: list[Tool]) -> None:
         assert harmless or tool.name in DESTRUCTIVE
         assert tool.input_schema["type"] == "object"
         assert tool.input_schema["additionalProperties"] is False
-        reads = tool.name.startswith(("get_", "list_", "quote_", "simulate_", "verify_", "plan_"))
+        reads = tool.name.startswith(
+            ("get_", "list_", "quote_", "simulate_", "verify_", "plan_", "reconcile_")
+        )
         assert bool(tool.annotations.read_only_hint) is reads
 
 

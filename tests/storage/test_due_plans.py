@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Connection, event, text
 
 from credyt_mcp.clock import to_micros
-from credyt_mcp.storage import due
+from credyt_mcp.storage import due, shared_costs
 from credyt_mcp.storage.database import Database
 from tests.conftest import NOW
 
@@ -25,7 +25,11 @@ INSERT INTO grants (id, tenant_id, account_id, transaction_id, purpose, source, 
 INSERT INTO authorizations (id, tenant_id, key, client_id, customer_id, status, legs, request,
     details, expires_at, created_at)
 {numbers} SELECT i, i % 20 + 1, {key}, 'a' || i, i, CASE WHEN i % 500 = 0 THEN 'open'
-    ELSE 'captured' END, '[]', '{{}}', '{{}}', {tomorrow} + i, 0 FROM n
+    ELSE 'captured' END, '[]', '{{}}', '{{}}', {tomorrow} + i, 0 FROM n;
+INSERT INTO shared_costs (tenant_id, key, customer_id, cause, rule, shared_key, first_day, last_day,
+    kind, units, due_at, allocation)
+{numbers} SELECT i % 20 + 1, {key}, i, 'failures', 'spread', '', 1, 1, '{{}}', 5, {tomorrow} + i,
+    CASE WHEN i % 500 = 0 THEN NULL ELSE 'alloc' END FROM n
 """
 NUMBERS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000)"
 
@@ -59,13 +63,16 @@ def test_what_is_due_is_found_by_index(grown: Database) -> None:
             due.holds(session, now, 100)
             due.credit(session, now, 100)
             due.untold(session, now, 100)
+            shared_costs.due_windows(session, now, 100)
         due.next_hold(session, 7)
         due.next_credit(session, 7)
-        asked = [one for one in statements if "grants" in one[0] or "authorizations" in one[0]]
+        due.next_settlement(session, 7)
+        told = ("grants", "authorizations", "shared_costs")
+        asked = [one for one in statements if any(table in one[0] for table in told)]
         plans = "\n".join(_plan(session.connection(), grown, *one) for one in asked)
-    indexes = ("authorizations_expiring", "grants_expiring", "grants_deferred")
+    indexes = ("authorizations_expiring", "grants_expiring", "grants_deferred", "shared_costs_due")
     assert all(index in plans for index in indexes), plans
-    for table in ("authorizations", "grants", "ledger_accounts"):
+    for table in ("authorizations", "grants", "ledger_accounts", "shared_costs"):
         assert f"Seq Scan on {table}" not in plans, plans
         assert f"SCAN {table}" not in plans, plans
     assert "sqlite_autoindex_authorizations" not in plans, plans  # all there ever were

@@ -93,6 +93,11 @@ class FakeStripe:
     def finish_debit(self, url: str, outcome: str) -> None:
         self.control("finish", id=_id(url), outcome=outcome)
 
+    def refund(self, payment_intent: str) -> None:
+        """In the dashboard, in full."""
+        form = {"payment_intent": payment_intent}
+        self._web.post("/v1/refunds", data=form).raise_for_status()
+
     def fail(self, fault: str = "", times: int = 1000, only: str = "") -> None:
         """What goes wrong next, see tests/fake_stripe/server.py; nothing without a fault."""
         self.control("faults", fault=fault, times=times, only=only)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import typing
 from collections.abc import Callable, Coroutine, Iterator
+from concurrent.futures import CancelledError
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import timedelta
 from decimal import Decimal
@@ -22,6 +23,7 @@ from credyt_mcp.use_cases.context import perform
 from credyt_mcp.use_cases.ledger import verify_ledger
 from credyt_mcp.use_cases.open_payments import fetch_undelivered, follow_up
 from credyt_mcp.use_cases.provider_events import look_into_events, receive_provider_event
+from credyt_mcp.use_cases.refunds import quote_refund, refund_top_up
 from credyt_mcp.use_cases.top_ups import get_top_up
 from credyt_mcp.use_cases.topup_flows import generate_topup_flow
 from tests.fake_stripe.account import Account, Fault, Object
@@ -35,13 +37,11 @@ Trouble = int | tuple[str, int] | None
 
 
 class World:
-    def __init__(
-        self, portal: BlockingPortal, database_url: str, stripe: Server, seams: Seams
-    ) -> None:
+    def __init__(self, database_url: str, stripe: Server, seams: Seams) -> None:
         self.fake = FakeStripe(stripe.url)
         self.account: Account = stripe.account(self.fake.key)
         self.clock = FrozenClock(SystemClock().now())
-        self._portal, self._seams = portal, seams
+        self._seams = seams
         self._settings = Settings(
             database_url=database_url,
             webhook_worker=False,
@@ -55,15 +55,16 @@ class World:
 
     def start(self) -> None:
         """A process of ours starts, on whatever the last one left."""
+        self._portal: BlockingPortal = self._running.enter_context(start_blocking_portal())
         opened = running(self._settings, clock=self.clock)
         context = self._portal.wrap_async_context_manager(opened)
         self.system: System = self._running.enter_context(context)
         self._seams.around_commits(self.system)
 
     def end(self) -> None:
-        """It ends; one that crashed cannot even tidy up."""
+        """It ends, with its event loop; one that crashed cannot even tidy up."""
         lane, clocks = self.system.billing.lane, self.system.billing.clocks
-        with suppress(Crash):
+        with suppress(Crash, BaseExceptionGroup, CancelledError, RuntimeError):
             self._running.close()
         lane._connection.close()
         clocks.close()
@@ -89,6 +90,13 @@ class World:
 
     def success_page(self, payment: str) -> None:
         self.ask(lambda: self._call(get_top_up, top_up_id=payment))
+
+    def refund(self, payment: str) -> None:
+        async def quoted() -> None:
+            quote = await self._call(quote_refund, top_up_id=payment)
+            await self._call(refund_top_up, top_up_id=payment, quoted=quote.refundable)
+
+        self.ask(quoted)
 
     def deliver(self, event: Object, *, thin: bool) -> None:
         """Stripe gives an event up only once it was taken."""
@@ -159,9 +167,9 @@ class World:
 def world(database_url: str) -> Iterator[World]:
     seams, stripe = Seams(), Server()
     stripe.start()
-    with pytest.MonkeyPatch.context() as patch, start_blocking_portal() as portal:
+    with pytest.MonkeyPatch.context() as patch:
         seams.around_stripe(patch)
-        opened = World(portal, database_url, stripe, seams)
+        opened = World(database_url, stripe, seams)
         opened.start()
         yield opened
         opened.end()

@@ -117,6 +117,25 @@ async def test_an_answer_that_is_lost_is_looked_up_and_never_asked_for_twice(
     assert await paid.balance() == 0
 
 
+@pytest.mark.parametrize("first", ["checkout.session.completed", "refund.created"])
+async def test_a_page_whose_address_never_reached_us_is_refunded_like_any(
+    call: Call, rest: httpx.AsyncClient, system: System, fake: FakeStripe, first: str
+) -> None:
+    await a_wallet(call)
+    fake.fail("500_after", only="POST /v1/checkout/sessions")
+    with pytest.raises(ProviderUnavailable):
+        await call(generate_topup_flow, customer_id="jane", amount=25)
+    fake.fail()
+    [page] = fake.pages()
+    fake.pay(page["id"])
+    fake.refund(fake.pages()[0]["payment_intent"])
+    for told in sorted(fake.deliveries(), key=lambda one: first not in one["body"]):
+        await deliver(rest, [told])
+        await follow_up(system.billing)
+    assert await balances(call) == {"default:USD": 0}
+    assert [one.amount for one in (await call(list_refunds)).items] == [25]
+
+
 async def test_while_stripe_is_away_nothing_is_debited(
     call: Call, fake: FakeStripe, pay: Any
 ) -> None:

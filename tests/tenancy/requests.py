@@ -22,6 +22,7 @@ from tests.samples import unit_price
 
 Values = Mapping[str, list[str]]
 
+BILL = "day,vendor,model,amount\n2026-11-20,model-co,own-model,0.5\n"
 RETURN = {"return_url": "https://app.example/ok", "failure_url": "https://app.example/failed"}
 EVENT = {"id": "{event_id}", "event_type": "image", "data": {"size": "large"}}
 CREDIT = {"transaction_id": "{transaction_id}", "asset": "USD", "amount": 1, "reason": "gift"}
@@ -76,6 +77,7 @@ BODIES: dict[str, Any] = {
     "POST /customers/{customer_id}/payment-methods": RETURN,
     "POST /events": {"customer_id": "{customer_id}", "events": [EVENT]},
     "POST /costs/reprice": {},
+    "PATCH /cost-rules": {"failures": "write_off"},
     "POST /alerts": {"metric": "cost", "threshold": 10},
     "PATCH /alerts/{alert_id}": {"threshold": 20},
     "PUT /llm-prices/{provider}/{model}": {"input": 2},
@@ -87,6 +89,8 @@ BODIES: dict[str, Any] = {
     "POST /top-ups": TOP_UP,
     "POST /replays": {"product_id": "{product_id}", "customers": ["{customer_id}"]},
     "POST /top-ups/{top_up_id}/refunds": {"quoted": 4, "amount": 1},
+    "POST /vendor-bills": {"document": BILL},
+    "POST /reconciliation/true-up": {"vendor_id": "{vendor_id}"},
     "POST /vendors": {"name": "Another"},
     "POST /webhooks": {"url": "https://app.example/hooks"},
     "PATCH /webhooks/{webhook_id}": {"topics": ["balance.low"]},
@@ -132,6 +136,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "replay_pricing": {"product_id": "{product_id}", "customers": ["{customer_id}"]},
     "quote_refund": {"top_up_id": "{top_up_id}"},
     "refund_top_up": {"top_up_id": "{top_up_id}", "quoted": 4, "amount": 1},
+    "reconcile_costs": {},
     "quote_asset": {"asset_code": "{asset_code}", "source": "USD", "amount": 1},
     "record_event": {"customer_id": "{customer_id}", **EVENT},
     "release_authorization": {"authorization_id": "{authorization_id}"},
@@ -149,6 +154,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
 
 SAME_FOR_ALL = {
     *("limit", "offset", "status", "purpose", "exclude_expired", "has_fees", "event_types"),
+    "group_by",
     *("since", "priced_at", "enabled", "connect", "next", "prev", "time_gte", "time_lte"),
     *("effective_from", "effective_to", "expired_from", "expired_to", "period_from", "period_to"),
     *("group_by", "sort", "cursor", "decisions", "top_percent", "margin_below", "format"),

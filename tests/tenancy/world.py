@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 
 from tests.stripe.conftest import FakeStripe
-from tests.tenancy.requests import AUTO_TOP_UP, RETURN, Asked
+from tests.tenancy.requests import AUTO_TOP_UP, BILL, RETURN, Asked
 
 _OUR_IDS = re.compile(r"\b(?!acc_)[a-z]+_[0-9a-hjkmnp-tv-z]{26,}\b")
 
@@ -98,7 +98,7 @@ async def fill(world: World) -> World:
         "code": ["studio"],
         "subject": [f"subject {mark}"],
         "category": [f"category {mark}"],
-        **(_calls(mark) | await _replays(world)),
+        **(_calls(mark) | await _replays(world) | await _bills(world)),
     }
     await _only_some(world)
     return world
@@ -164,6 +164,11 @@ async def _replays(world: World) -> dict[str, list[str]]:
     named = {"product_id": "studio", "name": f"Replay {world.marker}"}
     made = await world.make("/replays", named)
     return {"replay_id": [made["id"]], "other_id": [made["id"]]}
+
+
+async def _bills(world: World) -> dict[str, list[str]]:
+    made = await world.make("/vendor-bills", {"document": BILL, "name": f"Bill {world.marker}"})
+    return {"bill_id": [made["id"]]}
 
 
 async def _product(world: World) -> Any:

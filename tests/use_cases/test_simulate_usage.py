@@ -11,7 +11,9 @@ from credyt_mcp.errors import InvalidRequest, NotFound, TooMany
 from credyt_mcp.use_cases.assets import create_asset
 from credyt_mcp.use_cases.products import create_product, create_product_version
 from credyt_mcp.use_cases.simulations import simulate_usage
+from credyt_mcp.use_cases.vendors import list_vendors
 from tests.conftest import Call
+from tests.samples import a_product, unit_price
 
 VIDEO: dict[str, Any] = {
     "name": "Compute",
@@ -173,3 +175,18 @@ async def test_a_request_holds_at_most_1000_events(call: Call) -> None:
     assert len((await simulate(call, *events[:1000])).fees) == 1000
     with pytest.raises(TooMany):
         await simulate(call, *events)
+
+
+async def test_model_calls_show_what_they_would_cost(call: Call) -> None:
+    await a_product(call, unit_price(1))
+    asked = {"provider": "openai", "model": "gpt-4o", "usage": {"prompt_tokens": 1000}}
+    asked["usage"] |= {"completion_tokens": 100, "total_tokens": 1100}
+    unknown = {**asked, "model": "house-model-1"}
+    events = [{"id": "1", "event_type": "image", "llm_usage": [asked, unknown]}]
+    answer = await call(simulate_usage, product_id="studio", events=events)
+    known, other = answer.costs
+    assert (known.usage_id, known.amount, known.currency) == ("1", Decimal("0.0035"), "USD")
+    assert (other.amount, "house-model-1" in other.reason) == (None, True)
+    assert (await call(list_vendors)).total_count == 0
+    plain = await call(simulate_usage, product_id="studio", events=[{"id": "1", "event_type": "x"}])
+    assert plain.costs is None

@@ -26,7 +26,10 @@ ANSWERED = re.compile(r"\b[45]\d\d\b|\bstatus\b|status_code|HTTP_402|redirect|\b
 DOWN = re.compile(
     r"Unavailable|Timeout|ConnectionError|ConnectError|TransportError|URLError|OSError|RequestError"
 )
+ACTIONS = re.compile(r"""^\s*["']use server["']""", re.MULTILINE)
+"""Server actions of Next.js: they answer values, which have no status."""
 REFUSED = re.compile(r"\b(?:\w*Insufficient\w*|BillingError|BillingRefused|\w*Exception)\b")
+BRANCHES = frozenset({"if_statement", "switch_case", "case_clause"})
 SETTING = re.compile(r"\b[A-Z][A-Z0-9]*_[A-Z0-9_]+\b")
 PROVIDER = re.compile(
     r"(?:^|\.)(?:(?:chat\.)?completions|responses|messages|images|embeddings|models|speech"
@@ -46,9 +49,17 @@ def check_then_act(view: View) -> Iterator[Finding]:
         if not syntax.is_comparison(node) or not syntax.comes_from(node, _reads_balance, read):
             continue
         around = list(function_and_above(node))
-        if not any(contains(one, gate) for one in around for gate in view.gates):
+        gates = [gate for gate in view.gates if any(contains(one, gate) for one in around)]
+        if all(_of_another_branch(gate, node) for gate in gates):
             said = f"`{_short(node)}` looks at the balance, and no hold follows"
             yield at(view.source, node, "check-then-act", said)
+
+
+def _of_another_branch(gate: Node, node: Node) -> bool:
+    """Whether the gate stands before the node, in a branch that the node is not in."""
+    branch = next((one for one in syntax.ancestors(gate) if one.type in BRANCHES), None)
+    before = gate.start_byte < node.start_byte
+    return before and branch is not None and not contains(branch, node)
 
 
 def _reads_balance(node: Node) -> bool:
@@ -69,7 +80,11 @@ def swallowed(view: View) -> Iterator[Finding]:
             if any(contains(node, gate) for gate in view.gates):
                 for callback in syntax.arguments(node):
                     yield from _caught(view, callback)
-        elif _answers_error(node) and not re.search(r"\bstatus\b|402", text_of(node)):
+        elif (
+            _answers_error(node)
+            and not re.search(r"\bstatus\b|402", text_of(node))
+            and not ACTIONS.search(view.source.text)
+        ):
             said = "a billing error is answered without its status"
             yield at(view.source, node, "swallowed-402", said)
 

@@ -11,12 +11,15 @@ from tree_sitter import Node
 from credyt_mcp.codegen import manifest as manifests
 from credyt_mcp.codegen.checks import syntax
 from credyt_mcp.codegen.checks.checking import read_sources
-from credyt_mcp.codegen.checks.syntax import Source, called, line_of, text_of
+from credyt_mcp.codegen.checks.syntax import Source, called, line_of, part_of, text_of
 from credyt_mcp.codegen.checks.vocabulary import HOLDS, SCOPED
+from credyt_mcp.codegen.checks.webhooks import ROUTE as WEBHOOK
 from credyt_mcp.codegen.snapshot import AppSnapshot
 
 METHODS = ("post", "put", "patch", "delete", "get")
 FILE_ROUTE = re.compile(r"(?:^|/)app/(.*?)/?route\.[jt]sx?$")
+EDGE_FUNCTION = re.compile(r"(?:^|/)supabase/functions/([\w-]+)/index\.ts$")
+SAID_ROUTE = re.compile(r"""createFileRoute\(["'](/[^"'$]*)["']\)""")
 
 
 @dataclass(frozen=True, order=True)
@@ -44,6 +47,12 @@ def billable_routes(snapshot: AppSnapshot) -> list[Billable]:
     return sorted(found)
 
 
+def webhook_path(snapshot: AppSnapshot) -> str:
+    """Where the app hears from billing."""
+    functions = (found[1] for one in snapshot.files if (found := EDGE_FUNCTION.search(one)))
+    return "/functions/v1/billing-webhook" if "billing-webhook" in functions else WEBHOOK
+
+
 def _route(source: Source, call: Node) -> tuple[str, str]:
     for above in syntax.ancestors(call):
         if above.type == "decorated_definition":
@@ -57,6 +66,12 @@ def _route(source: Source, call: Node) -> tuple[str, str]:
         exported = [one for one in ("POST", "PUT", "PATCH", "GET", "DELETE") if one in _above(call)]
         if exported and not any("[" in one for one in parts):
             return exported[0], "/" + "/".join(parts)
+    if found := EDGE_FUNCTION.search(source.path):
+        return "POST", f"/functions/v1/{found[1]}"
+    keys = {text_of(part_of(one, "key")) for one in syntax.ancestors(call) if one.type == "pair"}
+    method = next((one.upper() for one in METHODS if one.upper() in keys), "")
+    if method and (found := SAID_ROUTE.search(source.text)):
+        return method, found[1]
     return "", ""
 
 

@@ -64,15 +64,17 @@ def handed_over(sources: Iterable[Source]) -> Iterator[Finding]:
                 yield Finding(source.path, line_of(node), "secret-in-client", said)
 
 
-def _single_pages(files: Mapping[str, str]) -> list[str]:
-    """Source folders of Vite apps that have no server of their own."""
-    return [
-        path.removesuffix("package.json") + "src/"
-        for path, text in files.items()
-        if path.endswith("package.json")
-        and re.search(r'"vite"\s*:', text)
-        and not re.search(r'"(?:@tanstack/react-start|express|hono|@sveltejs/kit|astro)"\s*:', text)
-    ]
+def _single_pages(files: Mapping[str, str]) -> Iterator[str]:
+    """Folders that Vite compiles for browsers: all source of an app that has no server of its own,
+    the components of one that has."""
+    for path, text in files.items():
+        folder = path.removesuffix("package.json")
+        if folder == path or not re.search(r'"vite"\s*:', text):
+            continue
+        if '"@tanstack/react-start"' in text:
+            yield f"{folder}src/components/"
+        elif not re.search(r'"(?:express|hono|@sveltejs/kit|astro)"\s*:', text):
+            yield f"{folder}src/"
 
 
 def _below(path: str, folder: str) -> bool:

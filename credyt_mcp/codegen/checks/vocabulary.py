@@ -26,7 +26,7 @@ STREAMS = frozenset({"billed_stream", "billedStream", "BilledStream", "sendBille
 RECORDS = frozenset({"record", "record_event", "recordEvent", "submit_events", "submitEvents"})
 METERS = frozenset({"meter_openai", "meter_anthropic", "litellm_callback"})
 """What makes a client that holds and captures by itself."""
-PRIMITIVES = frozenset({*HOLDS, *SETTLES, *RECORDS, "finish"})
+PRIMITIVES = frozenset({*HOLDS, *SETTLES, *RECORDS, "finish", "resend"})
 """Functions of these names do one step; whoever calls them does the others."""
 
 OURS = re.compile(r"(?i)billing|credyt|charge|(^|[./\"'])(client|paid)\b|authorization")

@@ -22,6 +22,11 @@ PARSED = re.compile(
 )
 PARSER = re.compile(r"(?:^|\.)(?:json|bodyParser)$")
 PATH = re.compile(r"(?i)(?:billing|credyt)[\w/-]*webhook|webhooks?/(?:billing|credyt)")
+FILE = re.compile(
+    r"(?:^|/)(?:app|routes|pages|functions)/(?:.*[/.])?(?:billing|credyt)[/.-]webhooks?"
+    r"(?:/(?:route|index))?\.[jt]sx?$"
+)
+"""Routes that are files of their own."""
 IMPORTS = frozenset({"import_statement", "import_from_statement"})
 LIBRARY = re.compile(r"standardwebhooks|svix")
 
@@ -140,7 +145,8 @@ def _handlers(view: View) -> Iterator[tuple[Node, str]]:
     for call in view.source.calls:
         given = syntax.arguments(call)
         texts = [text_of(one) for one in given[:1] if one.type == "string"]
-        if not texts or not PATH.search(texts[0]):
+        own = view.inside and any(re.fullmatch(r"\W/webhooks?\W", one) for one in texts)
+        if not texts or not (own or PATH.search(texts[0])):
             continue
         decorated = next(
             (a for a in syntax.ancestors(call) if a.type == "decorated_definition"), None
@@ -149,7 +155,7 @@ def _handlers(view: View) -> Iterator[tuple[Node, str]]:
             yield decorated, f"the route {texts[0]} believes what it is sent"
         elif called(call).endswith(".post") and given[-1].type in syntax.FUNCTIONS:
             yield call, f"the route {texts[0]} believes what it is sent"
-    if re.search(r"(?:billing|credyt)/webhooks?/route\.[jt]sx?$", view.source.path):
+    if FILE.search(view.source.path):
         yield view.source.root, "this route believes what it is sent"
 
 

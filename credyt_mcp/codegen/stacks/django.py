@@ -127,7 +127,8 @@ def _wrap(event: str, package: str) -> tuple[str, str]:
         "Around the work of the view that this is about:\n"
         f"from {package} import billable\n"
         f'with billable(request, "{event}") as charge:\n'
-        "    …the work; charge.use(tokens=…) says what prices read of it\n"
+        "    …the work; charge.use(tokens=…) says what prices read of it,\n"
+        "    charge.llm(provider, model, usage) what a model's answer cost you\n"
         "In an async view: async with abillable(request, …).\n"
         "A stream: charge = hold(request, …), then return BilledStream(charge, chunks)."
     )

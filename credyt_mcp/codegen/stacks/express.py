@@ -130,7 +130,8 @@ def _wrap(event: str, package: str, given: dict[str, str]) -> tuple[str, str]:
         "Around the work of the handler that this is about:\n"
         f'import {{ billable }} from "./{package}/index{given["ext"]}";\n'
         f'const result = await billable(req, "{event}", async (charge) => {{\n'
-        "  …the work; charge.use({ tokens }) says what prices read of it\n"
+        "  …the work; charge.use({ tokens }) says what prices read of it,\n"
+        "  charge.modelCall({ provider, model, usage }) what a model's answer cost you\n"
         "});\n"
         "A stream: const charge = await hold(…), then await sendBilled(res, charge, chunks)."
     )

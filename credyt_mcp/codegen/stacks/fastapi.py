@@ -92,7 +92,8 @@ def _wrap(event: str, imported: str) -> tuple[str, str]:
         f"from {imported} import RequestId, UserId, billable\n"
         "async def …(…, user_id: UserId, request_id: RequestId = None):\n"
         f'    async with billable(user_id, "{event}", request_id=request_id) as charge:\n'
-        "        …the work; charge.use(tokens=…) says what prices read of it\n"
+        "        …the work; charge.use(tokens=…) says what prices read of it,\n"
+        "        charge.llm(provider, model, usage) what a model's answer cost you\n"
         "A stream: charge = await hold(…), then return BilledStream(charge, chunks)."
     )
 

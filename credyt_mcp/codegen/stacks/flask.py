@@ -104,7 +104,8 @@ def _wrap(event: str, imported: str) -> tuple[str, str]:
         "Around the work of the view that this is about:\n"
         f"from {imported} import billable\n"
         f'with billable("{event}") as charge:\n'
-        "    …the work; charge.use(tokens=…) says what prices read of it\n"
+        "    …the work; charge.use(tokens=…) says what prices read of it,\n"
+        "    charge.llm(provider, model, usage) what a model's answer cost you\n"
         "A stream: charge = hold(…), then return billed_stream(charge, chunks).\n"
         "With CSRF protection, exempt billing's webhook: it has a signature of its own."
     )

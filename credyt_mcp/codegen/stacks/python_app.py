@@ -88,7 +88,7 @@ def values(answers: Answers, stack: str, **more: Any) -> dict[str, Any]:
 
 def parts(package: str, stack: str, own: tuple[str, ...], given: dict[str, Any]) -> dict[str, str]:
     """The owned files of an emitted package: the shared ones and the stack's own."""
-    shared = ("errors", "client", "charges", "webhooks")
+    shared = ("errors", "client", "charges", "outbox", "webhooks")
     templates = {name: f"python/{name}.py.j2" for name in shared}
     templates |= {name: f"{stack}/{name}.py.j2" for name in own}
     return {

@@ -11,7 +11,7 @@ from credyt_mcp.codegen.stacks.stack import MARK, App, ByHand, Match
 from credyt_mcp.codegen.templates import render
 
 ROUTES = "/api/billing"
-SHARED = ("errors", "client", "charges", "webhooks")
+SHARED = ("errors", "client", "charges", "outbox", "webhooks")
 WEB = (*SHARED, "web")
 """The shared parts where handlers take a Request and answer a Response."""
 SETTINGS = ("package.json", "tsconfig.json", "tsconfig.app.json")

@@ -12,6 +12,7 @@ from credyt_mcp.entrypoints.mcp import (
     integrations,
     ledger,
     products,
+    reconciliations,
     replays,
     top_ups,
     vendors,
@@ -30,6 +31,7 @@ TOOLS = (
     *vendors.TOOLS,
     *analytics.TOOLS,
     *replays.TOOLS,
+    *reconciliations.TOOLS,
     *ledger.TOOLS,
     *clocks.TOOLS,
 )

@@ -63,6 +63,7 @@ PATH_MEANINGS = {
     "payment_account_id": "payment account's id",
     "key_id": "API key's id, which is not the key",
     "replay_id": "replay's id",
+    "bill_id": "imported bill's id",
     "webhook_id": "destination's id",
     "alert_id": "alert's id",
     "webhook_event_id": "id of the event that was sent",
@@ -110,6 +111,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "add_asset_rate": {"source": "USD", "rate": 0.04},
     "quote_asset": {"source": "USD", "amount": 10},
     "create_vendor": {"name": "OpenAI", "external_id": "openai"},
+    "set_cost_rules": {"cache_writes": "readers", "failures": "spread"},
     "create_alert": {"metric": "margin", "scope": "each_customer", "threshold": 10},
     "update_alert": {"threshold": 5},
     "set_llm_price": {"input": 1.25, "output": 10, "cache_read": 0.125},
@@ -214,6 +216,29 @@ BODIES: dict[str, dict[str, Any]] = {
         },
     },
     "refund_top_up": {"quoted": 25, "amount": 5, "reason": "Asked for by the customer"},
+    "import_vendor_bill": {
+        "name": "costs of November",
+        "document": {
+            "object": "page",
+            "data": [
+                {
+                    "object": "bucket",
+                    "start_time": 1795046400,
+                    "end_time": 1795132800,
+                    "results": [
+                        {
+                            "object": "organization.costs.result",
+                            "amount": {"value": 0.0125, "currency": "usd"},
+                            "line_item": "gpt-5-2025-08-07, input",
+                            "quantity": 10000,
+                        }
+                    ],
+                }
+            ],
+            "has_more": False,
+        },
+    },
+    "true_up_costs": {"period_from": "2026-11-01", "period_to": "2026-11-30"},
     "create_portal_session": {"customer_id": "u_18991", **APP},
     "update_subscription": {"status": "inactive"},
     "advance_clock": {"advance_by": "P1D"},

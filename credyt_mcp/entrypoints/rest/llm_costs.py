@@ -8,7 +8,13 @@ from fastapi import APIRouter, Query, Response
 
 from credyt_mcp.entrypoints.rest.auth import Caller
 from credyt_mcp.entrypoints.rest.replies import ExactRoute, reply
-from credyt_mcp.use_cases import llm_price_changes, llm_prices, unpriced_costs
+from credyt_mcp.use_cases import (
+    cost_rules,
+    llm_price_changes,
+    llm_prices,
+    shared_costs,
+    unpriced_costs,
+)
 from credyt_mcp.use_cases.context import Moment
 from credyt_mcp.use_cases.llm_terms import LlmPriceFields
 
@@ -25,6 +31,23 @@ async def list_unpriced_costs(
 @router.post("/costs/reprice", response_model=unpriced_costs.CostsRepriced)
 async def reprice_costs(caller: Caller) -> Response:
     return await reply(caller, unpriced_costs.reprice_costs, unpriced_costs.RepriceCosts())
+
+
+@router.get("/costs/dependencies", response_model=shared_costs.CostDependencyPage)
+async def list_cost_dependencies(
+    caller: Caller, page: Annotated[shared_costs.ListCostDependencies, Query()]
+) -> Response:
+    return await reply(caller, shared_costs.list_cost_dependencies, page)
+
+
+@router.get("/cost-rules", response_model=cost_rules.CostRulesShown)
+async def get_cost_rules(caller: Caller) -> Response:
+    return await reply(caller, cost_rules.get_cost_rules, cost_rules.GetCostRules())
+
+
+@router.patch("/cost-rules", response_model=cost_rules.CostRulesShown)
+async def set_cost_rules(caller: Caller, body: cost_rules.SetCostRules) -> Response:
+    return await reply(caller, cost_rules.set_cost_rules, body)
 
 
 @router.get("/llm-prices", response_model=llm_prices.LlmPricePage)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import hmac
 import json
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from decimal import Decimal
@@ -11,6 +15,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 PRICE = Decimal("0.05")
+SECRET = base64.b64encode(b"a secret that only tests know").decode()
 
 Answer = tuple[int, dict[str, Any]]
 
@@ -20,6 +25,7 @@ class FakeBilling:
 
     def __init__(self) -> None:
         self.url = ""
+        self.down = False
         self.balances: dict[str, Decimal] = {}
         self.holds: dict[str, dict[str, Any]] = {}
         self.events: dict[str, dict[str, Any]] = {}
@@ -31,6 +37,8 @@ class FakeBilling:
         return self.balances[user] - sum(held, Decimal(0))
 
     def answer(self, path: str, body: dict[str, Any]) -> Answer:
+        if self.down:
+            return 503, {}
         _, noun, *rest = path.split("/")
         user = body.get("customer_external_id") or body.get("customer_id")
         if noun == "wallets":
@@ -44,6 +52,8 @@ class FakeBilling:
         if noun == "events":
             for event in body["events"]:
                 self.bill(str(user), event)
+                if event.get("authorization_id") in self.holds:
+                    self.holds[event["authorization_id"]]["status"] = "captured"
             return 200, {}
         user = rest[0] if noun == "customers" else user
         if user not in self.balances:
@@ -77,11 +87,23 @@ class FakeBilling:
     def bill(self, user: str, event: dict[str, Any]) -> None:
         if event["id"] not in self.events:
             self.events[event["id"]] = event
-            self.balances[user] -= cost(event)
+            self.balances[user] = self.balances.get(user, Decimal(0)) - cost(event)
 
 
 def cost(event: dict[str, Any]) -> Decimal:
     return PRICE * int((event.get("data") or {}).get("units", 1))
+
+
+def signed(body: bytes, age: int = 0) -> dict[str, str]:
+    """The headers of a webhook, sent `age` seconds ago."""
+    sent_at = str(int(time.time()) - age)
+    text = f"evt_1.{sent_at}.".encode() + body
+    code = hmac.new(base64.b64decode(SECRET), text, hashlib.sha256).digest()
+    return {
+        "webhook-id": "evt_1",
+        "webhook-timestamp": sent_at,
+        "webhook-signature": f"v1,{base64.b64encode(code).decode()}",
+    }
 
 
 @contextmanager

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import hashlib
-import hmac
 import json
 import sys
-import time
 from collections.abc import AsyncIterator, Iterator, MutableMapping
 from decimal import Decimal
 from pathlib import Path
@@ -19,11 +15,18 @@ from fastapi import FastAPI, Response
 from fastapi.testclient import TestClient
 
 sys.path.insert(0, str(Path(__file__).parent))
-from billing_fake import FakeBilling, fake_billing
+from billing_fake import SECRET, FakeBilling, fake_billing, signed
 
-from app.billing import BilledStream, RequestId, UserId, billable, config, hold, install
-
-SECRET = base64.b64encode(b"a secret that only tests know").decode()
+from app.billing import (
+    BilledStream,
+    RequestId,
+    UserId,
+    billable,
+    charges,
+    config,
+    hold,
+    install,
+)
 
 
 @pytest.fixture
@@ -94,8 +97,9 @@ def test_work_is_billed_and_failed_work_is_not(
     billing.balances["ann"] = Decimal(1)
     assert browser.post("/work").status_code == 200
     assert browser.post("/work?fails=true").status_code == 500
-    [event] = billing.events.values()
+    [event, failed] = billing.events.values()
     assert event["llm_usage"][0]["usage"] == {"prompt_tokens": 7}
+    assert failed["user_id"] == "ann"  # of the house, which pays what its calls cost
     assert browser.get("/api/billing/balance").json()["available"] == "0.95"
     assert billing.available("ann") == Decimal("0.95")
 
@@ -116,8 +120,28 @@ def test_nothing_runs_while_billing_is_down_unless_the_app_wants_it(
     monkeypatch.setenv("CREDYT_URL", "http://127.0.0.1:9")
     assert browser.post("/work").json()["code"] == "billing_unavailable"
     monkeypatch.setattr(config, "RUN_WITHOUT_BILLING", True)
-    monkeypatch.setattr("app.billing.client.PAUSES", (0, 0, 0))
+    monkeypatch.setattr("app.billing.client.PAUSES", (0, 0))
     assert browser.post("/work").status_code == 200
+
+
+def test_usage_of_an_outage_is_billed_once_billing_is_back(
+    billing: FakeBilling,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr("app.billing.client.PAUSES", (0, 0))
+    billing.balances["bob"] = Decimal(1)
+    charge = charges.hold("bob", "work")
+    charge.use()
+    billing.down = True
+    charge.settle()
+    [line] = [one for one in caplog.messages if one.startswith("unbilled: ")]
+    [event] = json.loads(line.removeprefix("unbilled: "))["events"]
+    assert event["id"] == charge.id
+    billing.down = False
+    charges.hold("bob", "work").settle()
+    assert billing.events[charge.id] == event
+    assert billing.available("bob") == Decimal("0.95")
 
 
 def test_a_stream_is_billed_by_what_was_used(
@@ -150,23 +174,12 @@ def test_a_webhook_needs_a_good_recent_signature_and_counts_once(
             "/api/billing/webhook", content=body, headers=headers
         ).status_code
 
-    assert deliver(body, _signed(body)) == 204
-    assert deliver(body, _signed(body)) == 204
-    assert deliver(body + b" ", _signed(body)) == 400
+    assert deliver(body, signed(body)) == 204
+    assert deliver(body, signed(body)) == 204
+    assert deliver(body + b" ", signed(body)) == 400
     assert deliver(body, {}) == 400
-    assert deliver(body, _signed(body, age=3600)) == 400
+    assert deliver(body, signed(body, age=3600)) == 400
     assert len(heard) == 1
-
-
-def _signed(body: bytes, age: int = 0) -> dict[str, str]:
-    sent_at = str(int(time.time()) - age)
-    text = f"evt_1.{sent_at}.".encode() + body
-    code = hmac.new(base64.b64decode(SECRET), text, hashlib.sha256).digest()
-    return {
-        "webhook-id": "evt_1",
-        "webhook-timestamp": sent_at,
-        "webhook-signature": f"v1,{base64.b64encode(code).decode()}",
-    }
 
 
 async def _read_two_chunks(app: FastAPI, asgi: str) -> None:

@@ -10,6 +10,7 @@ interface Usage {
   id: string;
   data?: { units?: number };
   llm_usage?: { model: string; usage?: object }[];
+  authorization_id?: string;
 }
 
 interface Held {
@@ -31,6 +32,7 @@ type Body = Usage & {
 /** `balances` by user, in cents; an event costs PRICE, or its `units` times as much. */
 export class FakeBilling {
   url = "";
+  down = false;
   balances = new Map<string, number>();
   holds = new Map<string, Held>();
   events = new Map<string, Usage>();
@@ -63,6 +65,7 @@ export class FakeBilling {
   }
 
   private answer(path: string, body: Body): [number, object] {
+    if (this.down) return [503, {}];
     const [, noun, name = "", verb = ""] = path.split("/");
     const user = body.customer_external_id ?? body.customer_id ?? decodeURIComponent(name);
     if (noun === "wallets") {
@@ -74,7 +77,11 @@ export class FakeBilling {
     if (!known) return [422, { code: "unknown_reference" }];
     if (noun === "authorizations") return this.authorize(user, body);
     if (noun === "events") {
-      for (const event of body.events) this.bill(user, event);
+      for (const event of body.events) {
+        this.bill(user, event);
+        const held = this.holds.get(event.authorization_id ?? "");
+        if (held) held.status = "captured";
+      }
       return [200, {}];
     }
     if (noun === "customers") {

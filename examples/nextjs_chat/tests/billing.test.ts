@@ -80,6 +80,12 @@ test("work is billed, and failed work is not", async () => {
   assert.equal(billing.available("ann"), 95);
 });
 
+test("a balance is shown in full, however small", async () => {
+  billing.balances.set("ann", 0.00001);
+  const shown = (await (await balance(new Request("http://localhost:3000"))).json()) as object;
+  assert.deepEqual(shown, { available: "0.0000001", asset: "USD" });
+});
+
 test("a double submit is done and billed once", async () => {
   billing.balances.set("ann", 100);
   const click = { "idempotency-key": "click-1" };
@@ -93,6 +99,19 @@ test("nothing runs while billing is down", async () => {
   const refused = await work(post());
   assert.equal(refused.status, 503);
   assert.equal(((await refused.json()) as { code: string }).code, "billing_unavailable");
+});
+
+test("usage of an outage is billed once billing is back", async () => {
+  billing.balances.set("ann", 100);
+  const charge = await charges.hold("ann", "work");
+  charge.use();
+  billing.down = true;
+  await charge.settle();
+  assert.equal(billing.events.size, 0);
+  billing.down = false;
+  await (await charges.hold("ann", "work")).settle();
+  assert.deepEqual([...billing.events.keys()], [charge.id]);
+  assert.equal(billing.available("ann"), 95);
 });
 
 test("a stream is billed by what was used", async () => {

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any
 
-from . import client, config
-from .errors import BillingError, BillingUnavailable, DuplicateRequest
+from . import client, config, outbox
+from .errors import BillingUnavailable, DuplicateRequest
 
 log = logging.getLogger(__name__)
 
@@ -39,27 +39,24 @@ class Charge:
         self.delivered = True
         self.data.update(data)
 
-    def llm(self, provider: str, model: str, usage: Any, **more: Any) -> None:
-        """A model was called for it: `usage` as the provider gave it, and `response_id`.
-        The server knows what it cost; what the user pays is another matter."""
-        dump = getattr(usage, "model_dump", None)
-        said = usage if dump is None else dump(mode="json")
-        call = {"provider": provider, "model": model, "usage": said, **more}
+    def llm(
+        self, provider: str, model: str, usage: Any = None, **more: Any
+    ) -> dict[str, Any]:
+        """A model is called: what that costs you is booked with the event.
+
+        `usage` is the provider's, unchanged. Of a stream it comes late: set `["usage"]`
+        of the answer then. A call that is cut off before that counts as unpriced.
+        """
+        call = {"provider": provider, "model": model, "usage": usage, **more}
         self.calls.append(call)
+        return call
 
     def settle(self) -> None:
         """Once, after the work. It never raises: the work cannot be taken back."""
         if self.settled:
             return
         self.settled = True
-        event: dict[str, Any] = {
-            "id": self.id,
-            "event_type": self.event_type,
-            "occurred_at": datetime.now(timezone.utc).isoformat(),
-            "data": self.data,
-        }
-        if self.calls:
-            event["llm_usage"] = self.calls
+        event = self._event()
         try:
             if self.delivered and self.held:
                 client.capture(self.id, event)
@@ -67,11 +64,31 @@ class Charge:
                 client.record(self.user_id, event)
             elif self.held:
                 client.release(self.id)
-        except BillingError:
-            # A hold that could not be released expires. Usage that could not be billed
-            # is in the log with its id: sent again to POST /events, it is billed once.
-            said = json.dumps(event)
-            log.exception("not settled: user=%s event=%s", self.user_id, said)
+            outbox.resend()
+        except Exception as failure:
+            if self.delivered:
+                hold = {"authorization_id": self.id} if self.held else {}
+                outbox.keep(self.user_id, {**event, **hold}, failure)
+            else:
+                log.warning("hold %s expires unreleased: %s", self.id, failure)
+        if self.calls and not self.delivered:
+            # Work that failed is free for the user, but its calls cost you.
+            outbox.record("internal", {**event, "user_id": self.user_id})
+
+    def _event(self) -> dict[str, Any]:
+        return {
+            "id": self.id,
+            "event_type": self.event_type,
+            "occurred_at": datetime.now(timezone.utc).isoformat(),
+            "data": self.data,
+            "llm_usage": [{**one, "usage": _plain(one["usage"])} for one in self.calls],
+        }
+
+
+def _plain(usage: Any) -> Any:
+    """As JSON has it: the provider's library may have made a pydantic model of it."""
+    dump = getattr(usage, "model_dump", None)
+    return usage if dump is None else dump(mode="json")
 
 
 def hold(

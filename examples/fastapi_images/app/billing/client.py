@@ -19,7 +19,7 @@ from . import config
 from .errors import BillingRefused, BillingUnavailable, InsufficientBalance
 
 TIMEOUT_SECONDS = 5
-PAUSES = (0.2, 0.8, 2.4)
+PAUSES = (0.2, 0.8)
 PASSING = {429, 500, 502, 503, 504}
 
 
@@ -39,7 +39,7 @@ def authorize(
 
 
 def capture(charge_id: str, event: dict[str, Any]) -> None:
-    _call("POST", f"/authorizations/{charge_id}/capture", {"event": event}, tries=4)
+    _call("POST", f"/authorizations/{charge_id}/capture", {"event": event}, tries=3)
 
 
 def release(charge_id: str) -> None:
@@ -49,7 +49,7 @@ def release(charge_id: str) -> None:
 def record(user_id: str, event: dict[str, Any]) -> None:
     """Bill usage that was never held; the same event id is billed once, ever."""
     body = {"customer_external_id": user_id, "events": [event]}
-    _for_customer(user_id, "POST", "/events", body, tries=4)
+    _for_customer(user_id, "POST", "/events", body, tries=3)
 
 
 def balance(user_id: str) -> dict[str, str]:

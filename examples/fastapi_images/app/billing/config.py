@@ -21,7 +21,7 @@ RETURN_PATH = "/"
 """Where payment pages lead back to, below APP_URL."""
 
 RUN_WITHOUT_BILLING = False
-"""Whether paid work runs while billing is down; it is billed afterwards, if it can be."""
+"""Whether paid work runs while billing is down; it is billed once billing is back."""
 
 log = logging.getLogger(__name__)
 

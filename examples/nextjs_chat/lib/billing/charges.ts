@@ -6,6 +6,7 @@ import * as client from "./client";
 import type { Data, ModelCall } from "./client";
 import { RUN_WITHOUT_BILLING } from "./config";
 import { BillingUnavailable, DuplicateRequest } from "./errors";
+import * as outbox from "./outbox";
 
 export interface ChargeOptions {
   /** The browser's id for one click: a double submit is done and billed once. */
@@ -66,14 +67,15 @@ export class Charge {
       if (this.delivered && this.held) await client.capture(this.id, event);
       else if (this.delivered) await client.record(this.userId, event);
       else if (this.held) await client.release(this.id);
-      if (!this.delivered && this.calls.length > 0) {
-        // Work that failed is free for the user, but its calls cost you.
-        await client.record("internal", { ...event, user_id: this.userId });
-      }
+      await outbox.resend();
     } catch (error) {
-      // A hold that could not be released expires. Usage that could not be billed is
-      // in the log with its id: sent again to POST /events, it is billed once.
-      console.error("not settled:", this.userId, JSON.stringify(event), error);
+      const hold = this.held ? { authorization_id: this.id } : {};
+      if (this.delivered) outbox.keep(this.userId, { ...event, ...hold }, error);
+      else console.warn(`hold ${this.id} expires unreleased:`, error);
+    }
+    if (!this.delivered && this.calls.length > 0) {
+      // Work that failed is free for the user, but its calls cost you.
+      await outbox.record("internal", { ...event, user_id: this.userId });
     }
   }
 }

@@ -6,7 +6,7 @@ import { ASSET, CURRENCY, PRODUCTS, RETURN_PATH } from "./config";
 import { BillingRefused, BillingUnavailable, InsufficientBalance } from "./errors";
 
 const TIMEOUT_MS = 5000;
-const PAUSES_MS = [200, 800, 2400];
+const PAUSES_MS = [200, 800];
 const PASSING = [429, 500, 502, 503, 504];
 
 export type Data = Record<string, string | number | boolean>;
@@ -27,6 +27,7 @@ export interface UsageEvent {
   data: Data;
   llm_usage: ModelCall[];
   user_id?: string;
+  authorization_id?: string;
 }
 
 interface Hold {
@@ -62,7 +63,7 @@ export function authorize(
 }
 
 export async function capture(chargeId: string, event: UsageEvent): Promise<void> {
-  await call("POST", `/authorizations/${chargeId}/capture`, { event }, 4);
+  await call("POST", `/authorizations/${chargeId}/capture`, { event }, 3);
 }
 
 export async function release(chargeId: string): Promise<void> {
@@ -72,7 +73,7 @@ export async function release(chargeId: string): Promise<void> {
 /** Bill usage that was never held; the same event id is billed once, ever. */
 export async function record(userId: string, event: UsageEvent): Promise<void> {
   const body = { customer_external_id: userId, events: [event] };
-  await forCustomer(userId, "POST", "/events", body, 4);
+  await forCustomer(userId, "POST", "/events", body, 3);
 }
 
 /** What the user can spend now. */
@@ -80,7 +81,7 @@ export async function balance(userId: string): Promise<{ available: string; asse
   const path = `/customers/${encodeURIComponent(userId)}/wallet`;
   const wallet = await forCustomer<Wallet>(userId, "GET", path);
   const account = wallet.accounts.find(({ id }) => id === `default:${ASSET}`);
-  return { available: String(account?.available ?? 0), asset: ASSET };
+  return { available: plain(account?.available ?? 0), asset: ASSET };
 }
 
 /** A page where the user pays `amount`; the wallet is credited once they have. */
@@ -158,6 +159,11 @@ interface Problem {
 function refusal(status: number, problem: Problem): BillingRefused | InsufficientBalance {
   if (status === 402) return new InsufficientBalance(problem.available, problem.missing);
   return new BillingRefused(problem.code ?? `http_${status}`, problem.detail ?? "");
+}
+
+/** Without an exponent, however small. */
+function plain(amount: number): string {
+  return amount.toLocaleString("en", { maximumFractionDigits: 20, useGrouping: false });
 }
 
 function pause(milliseconds = 0): Promise<void> {

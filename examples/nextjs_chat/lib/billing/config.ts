@@ -14,7 +14,7 @@ export const TOP_UP_AMOUNTS = ["10", "25", "50"];
 /** Where payment pages lead back to, below APP_URL. */
 export const RETURN_PATH = "/";
 
-/** Whether paid work runs while billing is down; it is billed afterwards, if it can be. */
+/** Whether paid work runs while billing is down; it is billed once billing is back. */
 export const RUN_WITHOUT_BILLING: boolean = false;
 
 /** The billing server tells of `balance.low`, `top_up.succeeded` and so on. */

@@ -1,4 +1,5 @@
-// Prepaid usage billing: `billable` around paid work in route handlers and server actions.
+// Prepaid usage billing: `billable` around paid work in a route handler, with its request, or
+// in a server action, with `{ headers: await headers() }`.
 // Written by credyt-mcp (nextjs, template 1), and again when the template improves:
 // changes you make here are kept.
 
@@ -28,7 +29,7 @@ export async function signedIn(): Promise<string> {
 
 /** Bill the work once it is done; work that fails before `use` is free. */
 export async function billable<T>(
-  request: Request,
+  request: Pick<Request, "headers">,
   eventType: string,
   work: (charge: Charge) => Promise<T>,
   estimate: Data = {},
@@ -38,7 +39,7 @@ export async function billable<T>(
 }
 
 export async function hold(
-  request: Request,
+  request: Pick<Request, "headers">,
   eventType: string,
   estimate: Data = {},
 ): Promise<Charge> {

@@ -30,7 +30,7 @@ function errorAnswer(error: BillingError): Response {
 }
 
 /** The browser's id for one click, so that a double submit is done and billed once. */
-export function requestIdOf(request: Request): string | null {
+export function requestIdOf(request: Pick<Request, "headers">): string | null {
   return request.headers.get("idempotency-key");
 }
 
