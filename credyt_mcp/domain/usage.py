@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from credyt_mcp import ids
 from credyt_mcp.clock import from_micros
 from credyt_mcp.domain.book import Authorization, Book, Customer, CustomerRef, Event
+from credyt_mcp.domain.budgets import Who, cost_items, must_fit, spend, sums_by_code, usage_items
 from credyt_mcp.domain.compiled_prices import UsagePrice
 from credyt_mcp.domain.earnings import (
     book_usage,
@@ -115,6 +116,10 @@ class RecordUsage:
     def priced_events(self) -> tuple[UsageEvent, ...]:
         return self.events
 
+    @property
+    def spenders(self) -> list[tuple[str | None, str | None]]:
+        return [(event.user_id, event.subject) for event in self.events]
+
     def decide(self, book: Book) -> UsageRecorded:
         customer = book.customer(self.ref)
         last_use = {event.authorization_id: index for index, event in enumerate(self.events)}
@@ -143,25 +148,13 @@ class RecordUsage:
             return EventOutcome(known, duplicate=True, warnings=[])
         occurred_at = event.moment(book)
         self._check_window(event, occurred_at, book.now)
-        row = Event(
-            tenant_id=customer.tenant_id,
-            key=event.key,
-            client_id=None if ids.is_uuid_key(event.id) else event.id,
-            customer_id=customer.id,
-            event_type=event.event_type,
-            occurred_at=occurred_at,
-            recorded_at=book.now,
-            subject=event.subject,
-            user_id=event.user_id,
-            description=event.description,
-            data=event.data,
-            fees=None,
-            costs=event.costs,
-        )
         captured = self._authorization(book, customer, event)
+        row = _row_of(book, customer, event, captured)
         if captured is not None:
             begin_capture(book, captured)
         priced = price_event(book, customer, event, captured)
+        if customer.has_budgets and self.enforce and (captured is None or captured.late):
+            must_fit(book, Who.of(row), usage_items(priced.stored, event.costs, occurred_at))
         for account, units in priced.owed.items():
             if units > 0 and (self.enforce or account.hard_limit):
                 must_cover(account, units)
@@ -170,8 +163,11 @@ class RecordUsage:
         if not priced.fees:
             _tell_of_no_fee(book, customer, event, priced.warnings)
         book_usage(book, row, [(fee.price, fee.revenue) for fee in fees], priced.warnings)
+        if customer.has_budgets:
+            spend(book, Who.of(row), usage_items(fees, row.costs, occurred_at))
         if captured is not None:
-            end_capture(book, captured, priced.owed, final=final)
+            costs = sums_by_code(cost_items(row.costs, 0)) if captured.costs else None
+            end_capture(book, captured, priced.owed, final=final, costs=costs)
         return EventOutcome(row, False, priced.warnings, captured)
 
     def _authorization(
@@ -206,6 +202,30 @@ class RecordUsage:
                 raise OutsideWindow(name, f"must not be after {limit}")
 
 
+def _row_of(
+    book: Book, customer: Customer, event: UsageEvent, captured: Authorization | None
+) -> Event:
+    """Without fees yet. An event that names no end user or task is of those of its hold."""
+    user_id, subject = event.user_id, event.subject
+    if captured is not None:
+        user_id, subject = user_id or captured.user_id, subject or captured.subject
+    return Event(
+        tenant_id=customer.tenant_id,
+        key=event.key,
+        client_id=None if ids.is_uuid_key(event.id) else event.id,
+        customer_id=customer.id,
+        event_type=event.event_type,
+        occurred_at=event.moment(book),
+        recorded_at=book.now,
+        subject=subject,
+        user_id=user_id,
+        description=event.description,
+        data=event.data,
+        fees=None,
+        costs=event.costs,
+    )
+
+
 def no_price_warning(event_type: str, known: Iterable[str]) -> str:
     types = ", ".join(f"'{name}'" for name in sorted(set(known))) or "none"
     return (
@@ -222,6 +242,10 @@ class Priced(NamedTuple):
     owed: dict[Account, int]
     counts: dict[bytes, Counts]
     warnings: list[str]
+
+    @property
+    def stored(self) -> list[StoredFee]:
+        return [fee for _, fee in self.fees]
 
 
 def estimate(
@@ -318,7 +342,7 @@ def bill(book: Book, customer: Customer, priced: Priced, row: Event) -> list[Sto
 
 def _with_earnings(book: Book, priced: Priced) -> list[StoredFee]:
     """The fees of each account share what its debit earns."""
-    fees = [fee for _, fee in priced.fees]
+    fees = priced.stored
     for account, units in priced.owed.items():
         earned = worth(account, units, book.find_rate)
         if earned is None:

@@ -21,7 +21,7 @@ from tests.conftest import Call
 from tests.samples import a_product, a_wallet, unit_price
 
 SECRET = "sk_live_canary"
-TOKENS_MAX = 6_200
+TOKENS_MAX = 6_490
 SELF_EVIDENT = {"name", "email", "description", "reason", "metadata", "events", "publish"}
 SELF_EVIDENT |= {"customer_id", "external_id", "customer_external_id", "top_up_id"}
 SELF_EVIDENT |= {"max_amount", "interval", "valid_to", "account_name", "failure_url"}
