@@ -12,7 +12,8 @@ CredytError
 ├── Conflict             409  already_exists        a code or external id that is taken
 │   ├── IdReused         409  id_reused             same id, other contents
 │   ├── WrongState       409  wrong_state           the thing exists but cannot do that now
-│   └── PlanOutdated     409  plan_outdated         the app's files are not as the plan saw them
+│   ├── PlanOutdated     409  plan_outdated         the app's files are not as the plan saw them
+│   └── QuoteOutdated    409  quote_outdated        what a quote said is not so any more
 ├── LinkExpired          410  link_expired          a customer's link or session has ended
 ├── InvalidRequest       422  invalid_request       `errors` names each field
 │   ├── UnknownReference 422  unknown_reference     the body names something that is not there
@@ -140,6 +141,11 @@ class WrongState(Conflict):
 class PlanOutdated(Conflict):
     code, title = "plan_outdated", "The app has changed since the plan was made"
     hint = "Plan again, look at what it says now, and apply that; nothing was written."
+
+
+class QuoteOutdated(Conflict):
+    code, title = "quote_outdated", "The quote is not true any more"
+    hint = "Quote again (quote_refund), look at what it says now, and confirm that; nothing moved."
 
 
 class LinkExpired(CredytError):

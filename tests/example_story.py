@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 from credyt_mcp.entrypoints.rest.examples import BODIES, PATH_VALUES
 
+CARD = {"card_number": "4242 4242 4242 4242"}
 LEARNED = {
     "create_alert": "alert_id",
     "create_api_key": "key_id",
@@ -54,8 +56,10 @@ class Story:
         return re.sub(r"{(\w+)}", lambda part: str(self.known[part[1]]), operation.path)
 
     def learn(self, operation: Operation, answer: Any) -> str | None:
-        """What later steps need; answers the page where the customer is to save a card, if any."""
+        """What later steps need; answers the page that the customer sends before the story goes
+        on: one to pay, or to save a card."""
         if operation.name in LEARNED:
             self.known[LEARNED[operation.name]] = answer.json()["id"]
-        page = answer.json()["redirect_url"] if operation.name == "add_payment_method" else None
-        return page and page.partition("//")[2].partition("/")[2]
+        if operation.name not in ("start_top_up", "add_payment_method"):
+            return None
+        return urlsplit(answer.json()["redirect_url"]).path

@@ -33,7 +33,7 @@ DOMAIN_SHARED = {"errors", "ids", "clock"}
 """What the domain may share: errors, and the pure functions that make keys and convert moments."""
 
 ONLY_IN = {
-    "stripe": {"payments/stripe.py"},
+    "stripe": {"payments/stripe.py", "payments/stripe_reversals.py"},
     "sqlite3": {"storage/database.py", "storage/lane_connection.py"},
     "psycopg": {"storage/lane_connection.py"},
     "standardwebhooks": {"delivery/webhooks.py"},

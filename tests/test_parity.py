@@ -40,6 +40,10 @@ NOT_OVER_REST = {
     "add_card_in_portal": PAGE_ONLY,
     "choose_card_in_portal": PAGE_ONLY,
     "remove_card_in_portal": PAGE_ONLY,
+    "view_sandbox": PAGE_ONLY,
+    "refund_in_sandbox": PAGE_ONLY,
+    "dispute_in_sandbox": PAGE_ONLY,
+    "step_in_sandbox": PAGE_ONLY,
 }
 CARDS = "a customer's cards and consent are the customer's: the portal, or the app's own page"
 NO_SECRETS = "a key would be written into a conversation: left to people"
@@ -89,6 +93,12 @@ NOT_OVER_MCP = {
     "add_card_in_portal": PAGE_ONLY,
     "choose_card_in_portal": PAGE_ONLY,
     "remove_card_in_portal": PAGE_ONLY,
+    "view_sandbox": PAGE_ONLY,
+    "refund_in_sandbox": PAGE_ONLY,
+    "dispute_in_sandbox": PAGE_ONLY,
+    "step_in_sandbox": PAGE_ONLY,
+    "list_refunds": LEAN_LIST,
+    "list_disputes": LEAN_LIST,
     "create_portal_session": "the app makes it when its customer clicks",
     "get_account": "get_wallet shows every account",
     "get_authorization": "authorize_usage repeated under the same id answers as it stands",

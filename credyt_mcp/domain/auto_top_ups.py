@@ -136,8 +136,8 @@ def settled(book: Book, tenant_id: int, top_up_id: str, status: str, card: str |
 
 
 def freeze(book: Book, customer: Customer, reason: str) -> None:
-    """Stop the customer's automatic top-ups until `thaw`, because of a dispute for one. For
-    commands with `on_auto_top_ups`. `reason` is told to the tenant."""
+    """Stop the customer's automatic top-ups until `thaw`, because of a dispute. For commands
+    with `on_auto_top_ups`. `reason` is told to the tenant."""
     for rule in rules_of(book, customer):
         if rule.status in ("active", "action_required"):
             stop(book, rule, "frozen", reason)
@@ -180,20 +180,6 @@ class CheckAutoTopUps(OnRules):
                 _call_off(book, rule, "switched_off")
             if rule.check_at is None or rule.check_at <= book.now:
                 arm(book, rule)
-
-
-@dataclass(frozen=True)
-class FreezeAutoTopUps(OnRules):
-    reason: str
-
-    def decide(self, book: Book) -> None:
-        freeze(book, book.customer(self.ref), self.reason)
-
-
-@dataclass(frozen=True)
-class ThawAutoTopUps(OnRules):
-    def decide(self, book: Book) -> None:
-        thaw(book, book.customer(self.ref))
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ writes what `changes` lists.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -33,6 +33,8 @@ from credyt_mcp.errors import NotFound, UnknownReference
 
 if TYPE_CHECKING:  # they know the book
     from credyt_mcp.domain.auto_top_ups import AutoCharge, Rule
+    from credyt_mcp.domain.external_payments import ExternalPayment
+    from credyt_mcp.domain.reversals import Reversal
     from credyt_mcp.domain.subscriptions import Subscription
 
 
@@ -177,6 +179,8 @@ class Book:
         self.top_ups: dict[tuple[int, str], Any] = {}
         self.rules: dict[int, Rule] = {}
         self.auto_charges: dict[tuple[int, str], AutoCharge] = {}
+        self.reversals: dict[tuple[int, str], list[Reversal]] = {}
+        self.externals: dict[tuple[int, bytes], ExternalPayment] = {}
         self.authorizations: dict[tuple[int, bytes], Authorization] = {}
         self.metered: dict[Any, tuple[Any, list[Any]]] = {}
         self.new_authorizations: list[Authorization] = []
@@ -244,6 +248,22 @@ class Book:
         self.records.append(row)
         self._undo += [lambda: known.pop((row.tenant_id, row.key)), self.records.pop]
 
+    def add_reversal(self, reversal: Reversal) -> None:
+        known = self.reversals[reversal.tenant_id, reversal.top_up_id]
+        known.append(reversal)
+        self._undo.append(known.pop)
+
+    def disputes_against(self, customer: Customer) -> bool:
+        """Whether a dispute of the customer is undecided or was lost, for commands with
+        `disputes`."""
+        known = (one for several in self.reversals.values() for one in several)
+        return any(one.customer_id == customer.id and one.is_against_us for one in known)
+
+    def add_external(self, payment: ExternalPayment) -> None:
+        key = payment.tenant_id, payment.key
+        self.externals[key] = payment
+        self._undo.append(lambda: self.externals.pop(key))
+
     def set_count(self, customer: Customer, key: bytes, count: Counts) -> None:
         before = customer.counts.get(key)
         changed = (customer.tenant_id, customer.id, key)
@@ -261,11 +281,12 @@ class Book:
         self.changed_counts.add(changed)
         self._undo.append(take_back)
 
-    def debit(self, account: Account, units: int) -> Entry:
-        """Take `units` (positive) out of a wallet account: grants first, the rest is overdraft."""
+    def debit(self, account: Account, units: int, first: Sequence[Grant] = ()) -> Entry:
+        """Take `units` (positive) out of a wallet account: grants, of which some may be used before
+        all others, and the rest is overdraft."""
         self.touch(account)
         in_effect = [grant for grant in account.grants if grant.booked]
-        for grant, share in shares(in_effect, units):
+        for grant, share in shares(in_effect, units, first):
             self.touch(grant)
             grant.remaining -= share
         account.grants = [grant for grant in account.grants if grant.remaining > 0]

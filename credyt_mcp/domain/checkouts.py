@@ -12,6 +12,7 @@ from typing import Literal
 from credyt_mcp.domain.declines import decline
 
 CheckoutStatus = Literal["open", "paid", "expired"]
+RefundOutcome = Literal["succeeded", "pending", "failed"]
 
 TEST_CARDS: dict[str, str | None] = {
     "4242424242424242": None,
@@ -28,6 +29,8 @@ TEST_CARDS: dict[str, str | None] = {
     "4000002760003184": None,
     "4000003800000446": None,
     "4000008260003178": "Your card has insufficient funds.",
+    "4000000000007726": None,
+    "4000000000005126": None,
 }
 """Number → why it is declined; None means it is paid. Stripe's published test numbers."""
 
@@ -74,10 +77,18 @@ class KeptCard:
         return WHEN_AWAY.get(self.number)
 
 
+WHEN_REFUNDED: dict[str, tuple[RefundOutcome, str]] = {
+    "4000000000007726": ("pending", "A refund stays pending until the sandbox's owner decides."),
+    "4000000000005126": ("failed", "A refund fails."),
+}
+"""Cards that pay here, and how a refund asked for by the API goes then."""
+
+
 @dataclass(frozen=True)
 class Checkout:
     """One payment page; `reference` is the payment it is for, amounts in minor units. With `setup`
-    nothing is paid on it, a card is added. `card` is the kept one that it was paid with."""
+    nothing is paid on it, a card is added. `card` is the kept one that it was paid with. `refunds`
+    is how those go that are asked for by the API."""
 
     id: str
     tenant_id: int
@@ -94,6 +105,7 @@ class Checkout:
     customer_key: str | None = None
     setup: bool = False
     card: str | None = None
+    refunds: RefundOutcome = "succeeded"
 
     def at(self, now: datetime) -> Checkout:
         """The same page seen at `now`: open until it expires, for ever paid once paid."""
@@ -132,11 +144,17 @@ def decline_reason(card_number: str, *, setup: bool = False) -> str | None:
     return None if setup else TEST_CARDS[number]
 
 
+def refund_outcome(number: str) -> RefundOutcome:
+    return WHEN_REFUNDED[number][0] if number in WHEN_REFUNDED else "succeeded"
+
+
 def outcome_of(number: str, *, setup: bool = False) -> str:
     """What a test card does, in a sentence."""
     said = "Card is saved." if setup else TEST_CARDS[number] or "Payment succeeds."
     if number in CHALLENGED:
         said = f"Asks for confirmation (3-D Secure). {said}"
+    if not setup and number in WHEN_REFUNDED:
+        said = f"{said} {WHEN_REFUNDED[number][1]}"
     keeps = setup or TEST_CARDS[number] is None
     if keeps and number in WHEN_AWAY:
         return f"{said} Charged again later: {decline(WHEN_AWAY[number]).says}"

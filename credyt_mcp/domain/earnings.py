@@ -14,7 +14,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from credyt_mcp.domain.assets import Rate, is_currency, rate_at
-from credyt_mcp.domain.grants import FREE, Basis, Reason, in_order_of_use, shares
+from credyt_mcp.domain.grants import FREE, Basis, Grant, Reason, in_order_of_use, shares
 from credyt_mcp.domain.ledger import Account, Transaction
 from credyt_mcp.domain.margins import (
     DAY,
@@ -36,8 +36,15 @@ if TYPE_CHECKING:
 FindRate = Callable[[int, Asset], Basis | None]
 """What a unit of a tenant's custom asset is sold for now."""
 
-EARNING = ("charge", "subscription_fee")
-"""Kinds of ledger transactions that are revenue, as the fees of events are."""
+EARNING = (
+    "charge",
+    "subscription_fee",
+    "refund",
+    "refund_reversal",
+    "dispute_withdrawal",
+    "dispute_reinstatement",
+)
+"""Kinds of ledger transactions that may be revenue, as the fees of events are."""
 
 
 class Tallies:
@@ -134,6 +141,26 @@ def worth(account: Account, units: int, find_rate: FindRate) -> Earned | None:
         parts.append((_rate(account, find_rate), overdraft))
     elif units < 0:
         parts.append((next_basis(account, find_rate), units))
+    return _sums(parts, asset)
+
+
+def revalued(
+    account: Account,
+    instead: Sequence[tuple[Grant, int]],
+    overdraft: int,
+    basis: Basis | None,
+    find_rate: FindRate,
+) -> Earned:
+    """How the worth of past usage changes when the credit of `basis` that it used up is taken back:
+    other grants bear their shares `instead`, and the rest is overdraft at the rate in force."""
+    parts = [(grant.basis, share) for grant, share in instead]
+    parts.append((_rate(account, find_rate), overdraft))
+    parts.append((basis, -sum(share for _, share in parts)))
+    return _sums(parts, account.asset)
+
+
+def _sums(parts: Iterable[tuple[Basis | None, int]], asset: Asset) -> Earned:
+    """What shares of credit earn together, each currency rounded once."""
     sums: dict[str, Fraction] = {}
     for basis, share in parts:
         code, each = basis or (asset.code, 1)

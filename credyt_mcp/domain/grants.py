@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
@@ -74,11 +74,16 @@ def in_order_of_use(grants: Iterable[Grant]) -> list[Grant]:
     return sorted(grants, key=_order)
 
 
-def shares(grants: Iterable[Grant], units: int) -> list[tuple[Grant, int]]:
-    """How much of `units` (positive) each grant bears. What no grant covers is left out: the
-    caller's balance turns negative by it."""
+def shares(
+    grants: Iterable[Grant], units: int, first: Sequence[Grant] = ()
+) -> list[tuple[Grant, int]]:
+    """How much of `units` (positive) each grant bears, those that come `first` before all others.
+    What no grant covers is left out: the caller's balance turns negative by it."""
     taken = []
-    for grant in in_order_of_use(grants):
+    grants = in_order_of_use(grants)
+    if first:
+        grants.sort(key=lambda grant: grant not in first)
+    for grant in grants:
         if units <= 0:
             break
         share = min(grant.remaining, units)

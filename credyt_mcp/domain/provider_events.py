@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+GOES_BACK = ("charge", "refund", "dispute")
+"""Kinds of objects that tell of money on its way back."""
+
 
 @dataclass(frozen=True)
 class ProviderEvent:

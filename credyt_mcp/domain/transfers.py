@@ -13,6 +13,13 @@ from credyt_mcp import ids
 from credyt_mcp.domain.auto_top_ups import settled
 from credyt_mcp.domain.book import Book, Customer, CustomerRef
 from credyt_mcp.domain.earnings import adjustment_basis, earn, paid_basis, worth
+from credyt_mcp.domain.external_payments import (
+    ExternalPayment,
+    ExternalReference,
+    refunded_grant,
+    remember,
+    told_before,
+)
 from credyt_mcp.domain.grants import (
     DEFAULT_PRIORITY,
     PURPOSE_OF_REASON,
@@ -30,6 +37,8 @@ _FUNDING_SIDE: dict[Reason, AccountKind] = {
     "external_refund": "funding",
     "other": "adjustment",
 }
+_SAID = ("reason", "provider", "external_reference", "refund_of")
+"""Details in which a repeat is equal."""
 
 
 @dataclass(frozen=True)
@@ -55,12 +64,17 @@ class Adjust:
     expires_at: int | None
     details: dict[str, Any] = field(default_factory=dict)
     purpose: Purpose | None = None
+    external: ExternalReference | None = None
 
     @property
     def keys(self) -> list[tuple[int, bytes]]:
         return [(self.ref.tenant_id, ids.client_key(self.transaction_id))]
 
-    def decide(self, book: Book) -> Recorded:
+    @property
+    def external_keys(self) -> list[tuple[int, bytes]]:
+        return [] if self.external is None else self.external.keys
+
+    def decide(self, book: Book) -> Recorded | ExternalPayment:
         customer = book.customer(self.ref)
         details = {"reason": self.reason, **self.details}
         if self.effective_at is not None:
@@ -69,14 +83,27 @@ class Adjust:
             details["expires_at"] = self.expires_at
         account = book.wallet_account(customer, self.account_name, self.asset)
         draft = _draft(book, self, "adjustment", customer, account, details)
+        if self.external and (
+            told := told_before(book, customer, self.external, account, self.amount)
+        ):
+            return told
         if repeated := _repeated(book, draft):
             return repeated
+        recorded, grant = self._record(book, customer, account, draft)
+        if self.external:
+            remember(book, self.external, draft, grant)
+        return recorded
+
+    def _record(
+        self, book: Book, customer: Customer, account: Account, draft: Transaction
+    ) -> tuple[Recorded, Grant | None]:
+        grant: Grant | None = None
         effective_at = self.effective_at if self.effective_at is not None else book.now
         side = _FUNDING_SIDE[self.reason]
         business = book.business_account(customer.tenant_id, side, self.asset)
         if self.amount > 0:
             grant = Grant(
-                id=None,
+                id=book.take_id() if self.external else None,
                 purpose=self.purpose or PURPOSE_OF_REASON[self.reason],
                 source="adjustment",
                 priority=DEFAULT_PRIORITY,
@@ -94,13 +121,16 @@ class Adjust:
                 book.touch(account)
                 account.grants = [*account.grants, grant]
                 book.record(draft)
-                return Recorded(draft, repeated=False)
+                return Recorded(draft, repeated=False), grant
             entry = book.credit(account, grant)
         else:
-            entry = book.debit(account, -self.amount)
+            own: list[Grant] = []
+            if self.external:
+                own = refunded_grant(book, customer, self.external, account, -self.amount)
+            entry = book.debit(account, -self.amount, own)
         draft.entries = [entry, move(business, -self.amount)]
         book.record(draft)
-        return Recorded(draft, repeated=False)
+        return Recorded(draft, repeated=False), grant
 
 
 @dataclass(frozen=True)
@@ -147,13 +177,14 @@ class TopUp:
     credit_expires_at: int | None
     settled_at: int | None = None
     exchange_rate: str | None = None
+    provider_ref: str | None = None
 
 
 @dataclass(frozen=True)
 class SettleTopUp:
     """Close a top-up as its provider says, crediting the wallet if it was paid: exactly once,
     however often this is asked. `credited` units are what `paid` bought; `card` is the provider's
-    id of a card that was saved with the payment."""
+    id of a card that was saved with the payment, `payment` that of a charge without a page."""
 
     ref: CustomerRef
     public_id: str
@@ -161,6 +192,7 @@ class SettleTopUp:
     destination: Asset
     credited: int
     card: str | None = None
+    payment: str | None = None
 
     on_auto_top_ups = True
 
@@ -182,6 +214,7 @@ class SettleTopUp:
         book.touch(top_up)
         top_up.status, top_up.settled_at = self.status, book.now
         if self.status == "succeeded":
+            top_up.provider_ref = self.payment or top_up.provider_ref
             account = self._credit(book, top_up)
             credited = from_units(self.credited, account.asset)
             self._tell(book, top_up, {"credited": credited}, account)
@@ -224,21 +257,27 @@ class SettleTopUp:
             amount=self.credited,
             recorded_at=book.now,
             executed_at=book.now,
-            entries=[book.credit(account, grant), *self._funded_by(book, top_up)],
+            entries=[
+                book.credit(account, grant),
+                *funding(book, top_up, account.asset, top_up.paid, self.credited),
+            ],
             grants=[(account, grant)],
         )
         book.record(transaction)
         return account
 
-    def _funded_by(self, book: Book, top_up: TopUp) -> list[Entry]:
-        tenant, currency = top_up.tenant_id, top_up.currency
-        entries = [move(book.business_account(tenant, "funding", currency), -top_up.paid)]
-        if currency.code != self.destination.code:
-            entries += [
-                move(book.business_account(tenant, "trading", currency), top_up.paid),
-                move(book.business_account(tenant, "trading", self.destination), -self.credited),
-            ]
-        return entries
+
+def funding(book: Book, top_up: TopUp, asset: Asset, paid: int, credited: int) -> list[Entry]:
+    """The business side of `credited` units of `asset` bought for `paid` of the top-up's currency;
+    both are negative where money goes back."""
+    tenant, currency = top_up.tenant_id, top_up.currency
+    entries = [move(book.business_account(tenant, "funding", currency), -paid)]
+    if currency.code != asset.code:
+        entries += [
+            move(book.business_account(tenant, "trading", currency), paid),
+            move(book.business_account(tenant, "trading", asset), -credited),
+        ]
+    return entries
 
 
 def _draft(
@@ -274,7 +313,7 @@ def _repeated(book: Book, draft: Transaction) -> Recorded | None:
         and known.customer_id == draft.customer_id
         and known.account is draft.account
         and known.amount == draft.amount
-        and known.details.get("reason") == draft.details.get("reason")
+        and all(known.details.get(name) == draft.details.get(name) for name in _SAID)
     )
     if not same:
         raise IdReused(

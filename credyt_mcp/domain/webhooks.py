@@ -35,6 +35,16 @@ _ACCOUNT = ("customer_id", "account_id", "asset")
 _GRANT = (*_ACCOUNT, "grant_id", "purpose", "amount", "expires_at", "occurred_at")
 _TOP_UP = (*_CUSTOMER, "top_up_id", "amount", "currency")
 _CHARGE = (*_ACCOUNT, "top_up_id", "amount", "currency")
+_REFUND = (
+    *_ACCOUNT,
+    *("refund_id", "top_up_id", "amount", "currency", "credit", "balance", "origin"),
+    *("reason?", "occurred_at"),
+)
+_DISPUTE = (
+    *_ACCOUNT,
+    *("dispute_id", "top_up_id", "status", "amount", "currency", "frozen", "balance"),
+    *("reason?", "occurred_at"),
+)
 
 TOPICS = {
     "customer.created": Topic(
@@ -82,6 +92,26 @@ TOPICS = {
     "auto_top_up.capped": Topic(
         "A balance is low, but the agreed maximum of automatic top-ups is reached `until` then.",
         (*_ACCOUNT, "reason", "until", "occurred_at"),
+    ),
+    "refund.created": Topic(
+        "A top-up is being refunded and its credit was taken; `origin` is `api`, or `provider` "
+        "where it was made there. `balance` may be negative.",
+        _REFUND,
+    ),
+    "refund.succeeded": Topic("A refund reached the customer.", _REFUND),
+    "refund.failed": Topic("A refund failed, and its credit came back.", _REFUND),
+    "dispute.opened": Topic(
+        "A customer disputes a top-up at their bank; what it bought is frozen.", _DISPUTE
+    ),
+    "dispute.funds_withdrawn": Topic(
+        "The provider took disputed money back; its credit was taken.", _DISPUTE
+    ),
+    "dispute.funds_reinstated": Topic(
+        "The provider returned disputed money; its credit came back.", _DISPUTE
+    ),
+    "dispute.closed": Topic(
+        "A dispute was decided, as `status` says: `won`, `lost`, or `closed` without a decision.",
+        _DISPUTE,
     ),
     "balance.low": Topic(
         "A balance fell below its `low_balance_threshold`; once until it has recovered.",

@@ -11,7 +11,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from credyt_mcp.entrypoints.mcp.http import McpOverHttp
-from credyt_mcp.entrypoints.portal import billing_portal, checkout
+from credyt_mcp.entrypoints.portal import billing_portal, checkout, sandbox
 from credyt_mcp.entrypoints.providers import stripe
 from credyt_mcp.entrypoints.rest import reference
 from credyt_mcp.entrypoints.rest.hot import HotFirst
@@ -57,6 +57,7 @@ def http_app(billing: Billing, keys: KeyRing) -> HttpApp:
     app.include_router(reference.router)
     app.include_router(checkout.router)
     app.include_router(billing_portal.router)
+    app.include_router(sandbox.router)
     app.include_router(stripe.router)
 
     lane = billing.lane

@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from credyt_mcp.domain.declines import decline
+from credyt_mcp.domain.disputes import DisputeSnapshot
 from credyt_mcp.domain.provider_events import ProviderEvent
+from credyt_mcp.domain.refunds import RefundSnapshot
 from credyt_mcp.errors import NotFound
 
 PaymentStatus = Literal["initiated", "pending", "succeeded", "failed", "expired"]
@@ -77,13 +79,15 @@ class ChargeRequest:
 @dataclass(frozen=True)
 class ChargeSnapshot:
     """What became of a charge; `needs_customer` when no card is saved, or its bank wants to hear
-    the customer. `reason` may be shown to people; `code` is one of `domain.declines`."""
+    the customer. `reason` may be shown to people; `code` is one of `domain.declines`,
+    `payment` the provider's id of the payment that the charge made."""
 
     status: ChargeStatus
     amount_minor: int
     currency: str
     reason: str | None = None
     code: str | None = None
+    payment: str | None = None
 
 
 def declined(code: str, amount_minor: int, currency: str) -> ChargeSnapshot:
@@ -103,6 +107,24 @@ class SavedCard:
     exp_month: int
     exp_year: int
     created_at: datetime
+
+
+@dataclass(frozen=True)
+class RefundRequest:
+    """A refund of the payment `checkout_id`, in part or whole."""
+
+    key: str
+    tenant_id: int
+    checkout_id: str
+    amount_minor: int
+    currency: str
+
+
+class Reversals(NamedTuple):
+    """All refunds and disputes of one payment, whoever made them."""
+
+    refunds: tuple[RefundSnapshot, ...] = ()
+    disputes: tuple[DisputeSnapshot, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -140,6 +162,13 @@ class PaymentProvider(Protocol):
 
     def remove_card(self, tenant_id: int, customer_key: str, card: str) -> None:
         """Raises NotFound for a card that is not kept for the customer."""
+
+    def refund(self, request: RefundRequest) -> RefundSnapshot:
+        """Asked again under one key, answers what became of the first refund and makes no other,
+        however long ago that was. A refusal is a refund that `failed`."""
+
+    def reversals(self, checkout_id: str) -> Reversals:
+        """Raises NotFound for an id that is not the provider's."""
 
 
 class EventProvider(PaymentProvider, Protocol):

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 from enum import Enum
-from typing import Protocol
+from typing import Literal, Protocol
 
 from credyt_mcp.domain.checkouts import (
     NOT_CONFIRMED,
@@ -19,8 +19,11 @@ from credyt_mcp.domain.checkouts import (
     card_digits,
     decline_reason,
     needs_challenge,
+    refund_outcome,
 )
-from credyt_mcp.errors import NotFound, WrongState
+from credyt_mcp.domain.refunds import RefundSnapshot
+from credyt_mcp.domain.sandbox_reversals import SandboxReversal, Step
+from credyt_mcp.errors import AmountOutOfRange, NotFound, WrongState
 from credyt_mcp.ids import new_id, new_secret
 from credyt_mcp.payments.cards import to_charge
 from credyt_mcp.payments.provider import (
@@ -30,10 +33,13 @@ from credyt_mcp.payments.provider import (
     CheckoutRequest,
     PaymentSnapshot,
     PaymentStatus,
+    RefundRequest,
+    Reversals,
     SavedCard,
     declined,
 )
 
+PAYMENTS_SHOWN = 50
 EXPIRE = 2099
 """The year that test cards are shown to expire in."""
 
@@ -69,8 +75,22 @@ class Sessions(Protocol):
 
     def charge(self, tenant_id: int, key: str) -> CardCharge | None: ...
 
-    def add_charge(self, charge: CardCharge) -> CardCharge:
-        """Store it; if there is one of the same key, answer that one instead."""
+    def add_charge(self, charge: CardCharge, paid: Checkout | None) -> CardCharge:
+        """Store it, with the payment that it made; if there is one of the same key, answer that
+        one instead."""
+
+    def payments(self, tenant_id: int, limit: int) -> list[Checkout]:
+        """Those that were paid, newest first."""
+
+    def reversals(self, checkout_id: str) -> tuple[SandboxReversal, ...]:
+        """Of a payment, oldest first."""
+
+    def add_reversal(self, reversal: SandboxReversal, paid_minor: int) -> SandboxReversal:
+        """Store it; if there is one of the same key, answer that one instead. Raises
+        AmountOutOfRange where less is left of the payment."""
+
+    def step(self, tenant_id: int, reversal_id: str, step: Step) -> SandboxReversal:
+        """Raises NotFound, or WrongState where that cannot be done now."""
 
 
 class SandboxProvider:
@@ -113,7 +133,7 @@ class SandboxProvider:
 
     def charge(self, request: ChargeRequest) -> ChargeSnapshot:
         made = self._sessions.charge(request.tenant_id, request.key)
-        return _said(made or self._sessions.add_charge(self._charged(request)))
+        return _said(made or self._charged(request))
 
     def call_off(self, tenant_id: int, key: str) -> ChargeSnapshot | None:
         made = self._sessions.charge(tenant_id, key)
@@ -133,13 +153,15 @@ class SandboxProvider:
         kept = {card.id: card for card in self._sessions.cards(*_owner(request))}
         chosen = to_charge(request, list(kept)) if kept else None
         code: str | None = "no_card" if request.card is None else "card_removed"
+        paid: Checkout | None = None
         if chosen is not None:
             code = kept[chosen].when_away()
+            paid = self._paid(request, kept[chosen].number) if code is None else None
         said = ChargeSnapshot("succeeded", request.amount_minor, request.currency)
         if code is not None:
             said = declined(code, request.amount_minor, request.currency)
         assert said.status != "pending", "the sandbox always knows"
-        return CardCharge(
+        charge = CardCharge(
             request.tenant_id,
             request.key,
             said.status,
@@ -148,6 +170,75 @@ class SandboxProvider:
             said.reason,
             said.code,
         )
+        return self._sessions.add_charge(charge, paid)
+
+    def _paid(self, request: ChargeRequest, number: str) -> Checkout:
+        """The payment that a charge made, to be refunded and disputed like one of a page."""
+        now = self._now(request.tenant_id)
+        return Checkout(
+            id=request.key,
+            tenant_id=request.tenant_id,
+            reference=request.key,
+            status="paid",
+            amount_minor=request.amount_minor,
+            currency=request.currency,
+            description=request.description,
+            return_url="",
+            failure_url="",
+            created_at=now,
+            expires_at=now,
+            customer_key=request.customer_key,
+            refunds=refund_outcome(number),
+        )
+
+    def refund(self, request: RefundRequest) -> RefundSnapshot:
+        checkout = self.checkout(request.checkout_id)
+        for known in self._sessions.reversals(checkout.id):
+            if known.key == request.key:
+                return known.as_refund(checkout.currency)
+        try:
+            refund = self.add_reversal(
+                checkout, "refund", request.amount_minor, checkout.refunds, request.key
+            )
+        except AmountOutOfRange as refused:
+            said = (request.amount_minor, request.currency, request.key, refused.detail)
+            return RefundSnapshot("", "failed", *said)
+        return refund.as_refund(checkout.currency)
+
+    def reversals(self, checkout_id: str) -> Reversals:
+        checkout = self.checkout(checkout_id)
+        known = self._sessions.reversals(checkout.id)
+        return Reversals(
+            tuple(one.as_refund(checkout.currency) for one in known if one.kind == "refund"),
+            tuple(one.as_dispute(checkout.currency) for one in known if one.kind == "dispute"),
+        )
+
+    def payments(self, tenant_id: int) -> list[tuple[Checkout, tuple[SandboxReversal, ...]]]:
+        """The newest paid ones, each with its refunds and disputes."""
+        paid = self._sessions.payments(tenant_id, PAYMENTS_SHOWN)
+        return [(one, self._sessions.reversals(one.id)) for one in paid]
+
+    def add_reversal(
+        self,
+        checkout: Checkout,
+        kind: Literal["refund", "dispute"],
+        amount_minor: int,
+        status: str,
+        key: str | None = None,
+    ) -> SandboxReversal:
+        """A refund or dispute of a payment. Raises WrongState for one that was not paid,
+        AmountOutOfRange where less is left of it."""
+        if checkout.status != "paid":
+            raise WrongState("this payment was not paid")
+        prefix = "sbr" if kind == "refund" else "sbd"
+        now = self._now(checkout.tenant_id)
+        reversal = SandboxReversal(
+            new_id(prefix), checkout.tenant_id, checkout.id, kind, status, amount_minor, now, key
+        )
+        return self._sessions.add_reversal(reversal, checkout.amount_minor)
+
+    def step(self, tenant_id: int, reversal_id: str, step: Step) -> SandboxReversal:
+        return self._sessions.step(tenant_id, reversal_id, step)
 
     def checkout(self, checkout_id: str) -> Checkout:
         """Raises NotFound."""
@@ -187,8 +278,9 @@ def _owner(request: ChargeRequest) -> tuple[int, str]:
 
 
 def _said(charge: CardCharge) -> ChargeSnapshot:
+    paid = charge.key if charge.status == "succeeded" else None
     return ChargeSnapshot(
-        charge.status, charge.amount_minor, charge.currency, charge.reason, charge.code
+        charge.status, charge.amount_minor, charge.currency, charge.reason, charge.code, paid
     )
 
 

@@ -6,14 +6,15 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 import stripe
 
 from credyt_mcp import exact_json
 from credyt_mcp.clock import Clock
-from credyt_mcp.domain.provider_events import ProviderEvent
+from credyt_mcp.domain.provider_events import GOES_BACK, ProviderEvent
+from credyt_mcp.domain.refunds import RefundSnapshot
 from credyt_mcp.errors import (
     AmountOutOfRange,
     InternalError,
@@ -31,15 +32,20 @@ from credyt_mcp.payments.provider import (
     CheckoutRequest,
     PaidFor,
     PaymentSnapshot,
+    RefundRequest,
+    Reversals,
     SavedCard,
     declined,
 )
 from credyt_mcp.payments.stripe_outcomes import (
-    charge_outcome,
     checkout_status,
     from_stripe,
+    kept_card,
+    outcome_of,
+    saved_card,
     to_stripe,
 )
+from credyt_mcp.payments.stripe_reversals import REFUND_EVENTS, StripeReversals
 
 API_VERSION = "2026-10-28.endive"
 TIMEOUT_SECONDS, RETRIES = 20, 2
@@ -52,6 +58,7 @@ LISTENED = [
     "payment_intent.succeeded",
     "payment_intent.payment_failed",
     "payment_intent.canceled",
+    *REFUND_EVENTS,
 ]
 """Events worth asking for when they could not be delivered."""
 
@@ -90,6 +97,7 @@ class StripeProvider:
             http_client=stripe.RequestsClient(timeout=TIMEOUT_SECONDS),
             base_addresses={"api": api_base} if api_base else {},
         )
+        self._reversals = StripeReversals(self._client, _asking)
         self._live = "_live_" in api_key
         self._secrets = webhook_secrets
         self._references = references
@@ -167,7 +175,7 @@ class StripeProvider:
                 except stripe.CardError as declined:
                     log.info("charge %s: declined, request %s", request.key, declined.request_id)
                 intent = intents.retrieve(intent_id)
-        return _outcome(intent)
+        return outcome_of(intent)
 
     def call_off(self, tenant_id: int, key: str) -> ChargeSnapshot | None:
         """A PaymentIntent that was not confirmed, or whose id we never got, takes no money."""
@@ -180,7 +188,7 @@ class StripeProvider:
             if intent.status in ("requires_confirmation", "requires_action"):
                 intents.cancel(intent_id)
                 intent = intents.retrieve(intent_id)
-        return None if intent.status == "canceled" else _outcome(intent)
+        return None if intent.status == "canceled" else outcome_of(intent)
 
     def cards(self, tenant_id: int, customer_key: str) -> list[SavedCard]:
         customer = self._references.get(tenant_id, f"customer:{customer_key}")
@@ -191,6 +199,12 @@ class StripeProvider:
             raise NotFound(f"the customer has no saved card '{card}'")
         with _asking("removing a card", card):
             self._client.v1.payment_methods.detach(card)
+
+    def refund(self, request: RefundRequest) -> RefundSnapshot:
+        return self._reversals.refund(request)
+
+    def reversals(self, checkout_id: str) -> Reversals:
+        return self._reversals.of_payment(checkout_id)
 
     def read_webhook(self, body: bytes, signature: str | None) -> ProviderEvent:
         """What a delivery is about. Raises Misconfigured without a secret, WebhookRefused unless
@@ -223,6 +237,9 @@ class StripeProvider:
                     intent = self._client.v1.payment_intents.retrieve(event.object_id)
                 metadata = intent.to_dict().get("metadata") or {}
                 known = metadata.get("payment_id") or metadata.get("charge_key")
+                return PaidFor(known, None) if known else None
+            if event.object_kind in GOES_BACK:
+                known = self._reversals.payment_behind(event.object_kind, event.object_id)
                 return PaidFor(known, None) if known else None
         except NotFound:
             log.warning("event %s is about an object that is not there", event.id)
@@ -273,7 +290,7 @@ class StripeProvider:
             methods = self._client.v1.customers.payment_methods.list(
                 customer, {"type": "card", "limit": 100}
             )
-        return [_saved_card(method) for method in methods.data]
+        return [saved_card(method) for method in methods.data]
 
     def _new_charge(self, request: ChargeRequest, name: str) -> str | ChargeSnapshot:
         """A PaymentIntent that takes nothing yet; or, where it has no card, what became of it."""
@@ -315,27 +332,7 @@ def _snapshot(session: stripe.checkout.Session) -> PaymentSnapshot:
     status = checkout_status(session.status, session.payment_status, intent_status)
     currency = (session.currency or "").upper()
     amount = from_stripe(session.amount_subtotal or 0, currency)
-    return PaymentSnapshot(status, amount, currency, _kept_card(intent))
-
-
-def _kept_card(intent: Any) -> str | None:
-    """The card that was saved with a payment."""
-    kept = getattr(intent, "setup_future_usage", None) == "off_session"
-    method = getattr(intent, "payment_method", None) if kept else None
-    return method if isinstance(method, str) else None
-
-
-def _outcome(intent: stripe.PaymentIntent) -> ChargeSnapshot:
-    currency = intent.currency.upper()
-    amount = from_stripe(intent.amount, currency)
-    return charge_outcome(intent.status, intent.last_payment_error, amount, currency)
-
-
-def _saved_card(method: stripe.PaymentMethod) -> SavedCard:
-    card = method.card
-    assert card is not None, "it was asked for cards"
-    made = datetime.fromtimestamp(method.created, UTC)
-    return SavedCard(method.id, card.brand, card.last4, card.exp_month, card.exp_year, made)
+    return PaymentSnapshot(status, amount, currency, kept_card(intent))
 
 
 def _signed(body: bytes, signature: str | None, secret: str) -> bool:

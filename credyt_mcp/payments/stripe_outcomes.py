@@ -1,12 +1,14 @@
-"""What Stripe's words mean here: statuses, declines, minor units. Pure; knows no SDK."""
+"""What Stripe's words mean here: statuses, declines, cards, minor units. Pure; knows no SDK."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 from credyt_mcp.domain.declines import decline
 from credyt_mcp.errors import AmountOutOfRange, UnknownReference
-from credyt_mcp.payments.provider import ChargeSnapshot, PaymentStatus, declined
+from credyt_mcp.payments.provider import ChargeSnapshot, PaymentStatus, SavedCard, declined
 
 REFUSED_CURRENCIES = frozenset({"ISK", "UGX"})
 """Stripe sends them with two decimals though they have none; refused until tried in a sandbox."""
@@ -66,3 +68,23 @@ def _code(error: Any) -> str:
     if getattr(error, "advice_code", None) == "do_not_try_again":
         return code if decline(code).kind == "hard" and code else "do_not_try_again"
     return code or "generic_decline"
+
+
+def kept_card(intent: Any) -> str | None:
+    """The card that was saved with a payment."""
+    kept = getattr(intent, "setup_future_usage", None) == "off_session"
+    method = getattr(intent, "payment_method", None) if kept else None
+    return method if isinstance(method, str) else None
+
+
+def outcome_of(intent: Any) -> ChargeSnapshot:
+    currency = intent.currency.upper()
+    amount = from_stripe(intent.amount, currency)
+    said = charge_outcome(intent.status, intent.last_payment_error, amount, currency)
+    return replace(said, payment=intent.id)
+
+
+def saved_card(method: Any) -> SavedCard:
+    card = method.card
+    made = datetime.fromtimestamp(method.created, UTC)
+    return SavedCard(method.id, card.brand, card.last4, card.exp_month, card.exp_year, made)

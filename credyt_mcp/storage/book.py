@@ -21,7 +21,14 @@ from credyt_mcp.domain.upkeep import bring_up_to_date
 from credyt_mcp.domain.usage import RecordUsage, metered
 from credyt_mcp.errors import InvalidRequest
 from credyt_mcp.ids import client_key
-from credyt_mcp.storage import budget_book, ledger_tables, subscribed_book, tables, top_up_book
+from credyt_mcp.storage import (
+    budget_book,
+    ledger_tables,
+    reversal_book,
+    subscribed_book,
+    tables,
+    top_up_book,
+)
 from credyt_mcp.storage.book_rows import (
     account_of,
     account_row,
@@ -128,6 +135,7 @@ class BookStore:
         self._load_authorizations(book, commands, customers)
         budget_book.load(self.connection, book, commands, self.find_asset)
         top_up_book.load(self.connection, book, commands, self.find_asset)
+        reversal_book.load(self.connection, book, commands)
         self._rollups.load(book, commands)
         self._load_subscriptions(book, commands, customers)
         for customer in customers:
@@ -140,6 +148,7 @@ class BookStore:
         fired = top_up_book.fire_low(self.connection, book)
         self._save_accounts(book)
         subscribed_book.save(self.connection, book)
+        reversal_book.save(self.connection, book)
         with self.connection.together():
             self._save_records(book)
             if book.notices:

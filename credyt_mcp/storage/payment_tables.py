@@ -122,6 +122,7 @@ class SandboxSessionRow(SQLModel, table=True):
     """What the sandbox payment provider remembers of a checkout; the provider's books, not ours."""
 
     __tablename__ = "sandbox_sessions"
+    __table_args__ = (Index("sandbox_sessions_paid", "tenant_id", "created_at"),)
 
     id: str = Field(sa_type=Text, primary_key=True)
     tenant_id: int
@@ -136,6 +137,7 @@ class SandboxSessionRow(SQLModel, table=True):
     customer_key: str | None = Field(default=None, sa_type=Text)
     setup: int = Field(default=0, sa_column_kwargs={"server_default": text("0")})
     card: str | None = Field(default=None, sa_type=Text)
+    refunds: str = Field(default="succeeded", sa_type=Text)
     created_at: datetime = Field(sa_type=Micros)
     expires_at: datetime = Field(sa_type=Micros)
 

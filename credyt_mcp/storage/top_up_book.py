@@ -153,11 +153,12 @@ def _top_up(row: dict[str, Any], paid_in: Asset) -> TopUp:
         currency=paid_in,
         credit_expires_at=row["credit_expires_at"],
         exchange_rate=row["exchange_rate"],
+        provider_ref=row["provider_ref"],
     )
 
 
 def _top_up_state(row: TopUp) -> dict[str, Any]:
-    names = ("id", "status", "settled_at", "credit_expires_at", "exchange_rate")
+    names = ("id", "status", "settled_at", "credit_expires_at", "exchange_rate", "provider_ref")
     return {name: getattr(row, name) for name in names}
 
 

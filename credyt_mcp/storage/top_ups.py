@@ -34,9 +34,12 @@ class Found(NamedTuple):
     tenant: TenantRow
 
 
-def find(session: Session, public_id: str) -> Found | None:
-    """For who only knows the payment: a payment page, a provider's event."""
-    found = session.exec(_whole().where(TopUpRow.public_id == public_id)).first()
+def find(session: Session, public_id: str, tenant_id: int | None = None) -> Found | None:
+    """Of any tenant for who only knows the payment: a payment page, a provider's event."""
+    whole = _whole().where(TopUpRow.public_id == public_id)
+    if tenant_id is not None:
+        whole = whole.where(TopUpRow.tenant_id == tenant_id)
+    found = session.exec(whole).first()
     return None if found is None else Found(*found)
 
 

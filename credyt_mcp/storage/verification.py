@@ -25,6 +25,7 @@ _COUNTED = (
     "ledger_entries",
     "ledger_accounts",
     "authorizations",
+    "reversals",
     "margins",
     "customer_margins",
     "use_margins",
@@ -65,6 +66,25 @@ _QUERIES = {
                ON t.tenant_id = a.tenant_id AND t.kind = 'top_up' AND t.client_id = a.public_id
         {where} {and} (CASE WHEN t.id IS NULL THEN 0 ELSE 1 END)
                    <> (CASE WHEN a.status = 'succeeded' THEN 1 ELSE 0 END)""",
+    "a refund or dispute whose credit is out was not booked so, or one that is not was: {}": """
+        SELECT a.public_id FROM reversals a
+        LEFT JOIN ledger_transactions t ON t.tenant_id = a.tenant_id AND t.client_id = a.public_id
+        {where}
+        GROUP BY a.id, a.public_id, a.is_out
+        HAVING SUM(CASE WHEN t.kind IN ('refund', 'dispute_withdrawal') THEN 1
+                        WHEN t.kind IN ('refund_reversal', 'dispute_reinstatement') THEN -1
+                        ELSE 0 END) <> a.is_out""",
+    "more of a top-up was refunded by us than was paid: {}": """
+        SELECT a.public_id FROM top_ups a
+        JOIN reversals r ON r.tenant_id = a.tenant_id AND r.top_up_id = a.public_id
+        {where} {and} r.is_out = 1
+        GROUP BY a.id, a.public_id, a.amount
+        HAVING SUM(r.amount) > a.amount AND MIN(r.origin) = 'api' AND MAX(r.origin) = 'api'""",
+    "a payment of others is not in the books as it was told, or more was refunded: {}": """
+        SELECT a.client_id FROM external_payments a
+        LEFT JOIN ledger_transactions t ON t.tenant_id = a.tenant_id AND t.key = a.transaction_key
+        {where} {and} (t.id IS NULL OR t.amount <> a.amount OR t.customer_id <> a.customer_id
+                       OR a.refunded < 0 OR (a.refunded > a.amount AND a.refunded > 0))""",
     "a subscription's payment that succeeded was not booked, or one that did not was: {}": """
         SELECT a.public_id FROM subscription_payments a
         LEFT JOIN ledger_transactions t
@@ -136,12 +156,16 @@ def _fees_not_posted(connection: Connection, tenant_id: int | None) -> list[str]
 
 
 def _holds_not_kept(connection: Connection, tenant_id: int | None) -> Iterator[str]:
-    """Accounts whose `held` is not the sum of what open authorizations hold there, authorizations
-    that ended and hold something, and those that hold in an account of somebody else."""
+    """Accounts whose `held` is not the sum of what open authorizations hold there and what disputes
+    have frozen, authorizations that ended and hold something, and those that hold in an account of
+    somebody else."""
     rows = _run(
         connection.execution_options(yield_per=10_000),
         """SELECT a.customer_id, a.id, a.held, NULL AS status, NULL AS legs FROM ledger_accounts a
            {where} {and} a.kind = 'wallet'
+           UNION ALL
+           SELECT a.customer_id, a.account_id, -a.frozen, NULL, NULL FROM reversals a
+           {where} {and} a.frozen <> 0
            UNION ALL
            SELECT a.customer_id, a.id, 0, a.status, a.legs FROM authorizations a {where}
            ORDER BY customer_id""",
@@ -152,7 +176,7 @@ def _holds_not_kept(connection: Connection, tenant_id: int | None) -> Iterator[s
         authorizations = []
         for _, row_id, units, status, legs in of_customer:
             if legs is None:
-                held[row_id] = units
+                held[row_id] = held.get(row_id, 0) + units
             else:
                 authorizations.append((row_id, status, legs))
         yield from _holds_of_customer(held, authorizations)
@@ -173,4 +197,5 @@ def _holds_of_customer(
                 yield f"an authorization holds more than it was granted, or less than 0: {row_id}"
     for account_id, rest in held.items():
         if rest:
-            yield f"what an account holds is not the sum of its authorizations: {account_id}"
+            said = "what an account holds is not the sum of its authorizations and disputes"
+            yield f"{said}: {account_id}"

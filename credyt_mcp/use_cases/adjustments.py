@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Annotated, NamedTuple
+from typing import Annotated, NamedTuple, Self
 
 import anyio
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from credyt_mcp.clock import from_micros, to_micros
 from credyt_mcp.domain.book import CustomerRef
+from credyt_mcp.domain.external_payments import ExternalPayment, ExternalReference
 from credyt_mcp.domain.grants import Reason
 from credyt_mcp.domain.money import Asset, to_units
 from credyt_mcp.domain.transfers import Adjust, Charge, Recorded
@@ -35,6 +36,8 @@ def _not_zero(value: Decimal) -> Decimal:
     return value
 
 
+_EXTERNAL = ("provider", "external_reference", "refund_of")
+
 TransactionId = Annotated[
     ShortText,
     Field(description="your id of what happened; repeat it to retry, it counts once"),
@@ -57,6 +60,25 @@ class AdjustmentFields(Command):
     expires_at: Annotated[Moment | None, Field(description="default never")] = None
     account_name: AccountName = "default"
     metadata: Metadata | None = None
+    provider: Annotated[
+        ShortText | None, Field(description="who took the payment, such as paypal")
+    ] = None
+    external_reference: Annotated[
+        ShortText | None, Field(description="their id of it; counts once")
+    ] = None
+    refund_of: Annotated[
+        ShortText | None, Field(description="external_reference a debit refunds")
+    ] = None
+
+    @model_validator(mode="after")
+    def _told_whole(self) -> Self:
+        if (self.provider is None) != (self.external_reference is None):
+            raise ValueError("provider and external_reference come together")
+        if self.provider is not None and self.reason not in ("external_topup", "external_refund"):
+            raise ValueError("provider is for the reasons external_topup and external_refund")
+        if self.refund_of is not None and (self.provider is None or self.amount >= 0):
+            raise ValueError("refund_of is for debits with a provider and an external_reference")
+        return self
 
 
 class CreateAdjustment(AdjustmentFields):
@@ -118,9 +140,14 @@ async def create_adjustment(billing: Billing, command: CreateAdjustment) -> Adju
         description=command.description,
         effective_at=None if command.effective_at is None else to_micros(command.effective_at),
         expires_at=None if command.expires_at is None else to_micros(command.expires_at),
-        details=command.model_dump(include={"metadata"}, exclude_none=True),
+        details=command.model_dump(include={"metadata", *_EXTERNAL}, exclude_none=True),
+        external=_external(billing, command),
     )
-    recorded: Recorded = await billing.lane.submit(adjust)
+    recorded: Recorded | ExternalPayment = await billing.lane.submit(adjust)
+    if isinstance(recorded, ExternalPayment):
+        return AdjustmentCreated(
+            id=recorded.client_id, created_at=from_micros(recorded.recorded_at)
+        )
     return AdjustmentCreated(
         id=command.transaction_id, created_at=from_micros(recorded.transaction.recorded_at)
     )
@@ -151,6 +178,14 @@ async def create_charge(billing: Billing, command: CreateCharge) -> ChargeCreate
     )
     await billing.lane.submit(charge)
     return ChargeCreated()
+
+
+def _external(billing: Billing, command: CreateAdjustment) -> ExternalReference | None:
+    if command.provider is None or command.external_reference is None:
+        return None
+    return ExternalReference(
+        billing.tenant.id, command.provider, command.external_reference, command.refund_of
+    )
 
 
 def _target(billing: Billing, command: CreateAdjustment | CreateCharge) -> Target:

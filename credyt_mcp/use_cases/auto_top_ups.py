@@ -20,7 +20,7 @@ from credyt_mcp.domain.declines import decline
 from credyt_mcp.domain.ledger import Account
 from credyt_mcp.domain.money import Asset, from_units, to_units
 from credyt_mcp.errors import InvalidRequest, NotFound, UnknownReference, WrongState
-from credyt_mcp.storage import auto_top_ups, customers
+from credyt_mcp.storage import auto_top_ups, customers, reversals
 from credyt_mcp.storage.auto_top_up_tables import AutoChargeRow, AutoTopUpRow
 from credyt_mcp.storage.tables import CustomerRow
 from credyt_mcp.use_cases.context import (
@@ -179,10 +179,11 @@ def _set(billing: Billing, command: SetAutoTopUp) -> CustomerRow:
         customers.find(session, billing.tenant.id, customer.public_id, lock=True)
         assert account.id is not None
         row, now = auto_top_ups.get(session, account.id), billing.now()
-        if row is not None and row.status == "frozen":
+        disputed = reversals.has_open_dispute(session, billing.tenant.id, customer.id)
+        if disputed or (row is not None and row.status == "frozen"):
             raise WrongState(
-                "automatic top-ups of this account are frozen",
-                hint="Settle what froze them; or switch them off, then set them anew.",
+                "automatic top-ups are frozen: a payment is or was disputed",
+                hint="Wait until the dispute is decided. After a lost one, switch them off first.",
             )
         terms |= {"consent": _consent(command.consent, billing.actor, now)}
         row = row or auto_top_ups.new(customer, account.id, now)

@@ -86,7 +86,7 @@ async def _step(billing: Billing, found: Found, *, hinted: bool = False) -> bool
         await billing.lane.submit(decline)
     elif said.status == "succeeded" or said.status == "pending":
         _must_be_as_asked(found, said)
-        await book_status(billing, found.top_up, found.customer, said.status)
+        await book_status(billing, found.top_up, found.customer, said.status, payment=said.payment)
     else:
         page = None
         if said.status == "needs_customer":

@@ -15,6 +15,7 @@ from credyt_mcp.storage import top_ups
 from credyt_mcp.storage.top_ups import Found
 from credyt_mcp.use_cases.context import Billing
 from credyt_mcp.use_cases.provider_events import keep, look_into_events
+from credyt_mcp.use_cases.reversals import ask_after_reversals
 from credyt_mcp.use_cases.settling import settle_payment
 from credyt_mcp.use_cases.top_ups import FIRST_POLL
 
@@ -43,7 +44,7 @@ async def keep_following_up(billing: Billing) -> NoReturn:
 async def follow_up(billing: Billing) -> int:
     """All that is due by now; answers how much was looked into."""
     looked = await look_into_events(billing) if billing.providers.stripe is not None else 0
-    return looked + await ask_after_open(billing)
+    return looked + await ask_after_open(billing) + await ask_after_reversals(billing)
 
 
 async def ask_after_open(billing: Billing) -> int:

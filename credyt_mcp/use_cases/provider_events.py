@@ -8,12 +8,13 @@ from datetime import datetime, timedelta
 
 import anyio
 
-from credyt_mcp.domain.provider_events import ProviderEvent
+from credyt_mcp.domain.provider_events import GOES_BACK, ProviderEvent
 from credyt_mcp.errors import NotFound, ProviderUnavailable
 from credyt_mcp.payments.provider import EventProvider
 from credyt_mcp.storage import provider_events
 from credyt_mcp.storage.provider_tables import ProviderEventRow
 from credyt_mcp.use_cases.context import Billing, Command, Result
+from credyt_mcp.use_cases.reversals import settle_reversals
 from credyt_mcp.use_cases.settling import settle_payment
 
 AT_ONCE = 100
@@ -91,6 +92,8 @@ async def _look_into(billing: Billing, event: ProviderEventRow) -> bool:
         else:
             tenant, outcome = settled
             tenant_id = tenant.id
+            if hint.object_kind in GOES_BACK:
+                await settle_reversals(billing, paid_for.key)
     await anyio.to_thread.run_sync(_finish, billing, event, outcome, tenant_id)
     return True
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 import logging
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated
 
 import anyio
 from pydantic import Field, StrictBool
 from sqlmodel import Session
 
-from credyt_mcp.domain.assets import convert, currency, minor_amount, plain, rate_at
+from credyt_mcp.domain.assets import convert, currency, minor_amount, rate_at
 from credyt_mcp.domain.book import CustomerRef
 from credyt_mcp.domain.fields import PositiveRate
 from credyt_mcp.domain.money import Asset, from_units, to_units
@@ -29,7 +29,7 @@ from credyt_mcp.errors import (
 )
 from credyt_mcp.ids import new_id
 from credyt_mcp.payments.provider import CheckoutRequest, PaymentStatus
-from credyt_mcp.storage import assets, customers, top_ups
+from credyt_mcp.storage import assets, customers, reversals, top_ups
 from credyt_mcp.storage.payment_tables import TopUpRow
 from credyt_mcp.storage.tables import CustomerRow
 from credyt_mcp.use_cases.context import (
@@ -39,12 +39,6 @@ from credyt_mcp.use_cases.context import (
     Number,
     PositiveAmount,
     Result,
-)
-from credyt_mcp.use_cases.integrations import (
-    FILES_MAX,
-    IntegrationPlan,
-    PlanIntegration,
-    plan_integration,
 )
 from credyt_mcp.use_cases.return_urls import check_can_take_payments, check_return_url
 
@@ -86,34 +80,6 @@ class StartTopUpFields(StartTopUp):
     failure_url: str = Field(max_length=2000)
 
 
-BUTTON = '<form action="/api/billing/top-up" method="post"><button>Top up</button></form>'
-
-WRITE = (
-    "Get each operation with plan_integration: the same files, events [], operation: its number."
-)
-
-
-class GenerateTopupFlow(Command):
-    """Make a link where a customer pays to top up their wallet. Open or show `redirect_url`, then
-    ask get_top_up until status is succeeded; the wallet is credited by then."""
-
-    customer_id: Annotated[str, Field(description="customer id, or your external id")]
-    amount: Annotated[PositiveAmount, Field(description="what the customer pays, such as 10")]
-    currency: Annotated[str, Field(description="of the payment")] = "USD"
-    asset: Annotated[
-        str | None, Field(description="what is credited, such as credits; default the currency")
-    ] = None
-    description: str | None = Field(default=None, max_length=500)
-    return_url: Annotated[
-        str | None, Field(max_length=2000, description="where the page leads after paying")
-    ] = None
-    failure_url: Annotated[str | None, Field(max_length=2000)] = None
-    files: Annotated[
-        dict[str, str | None] | None,
-        Field(max_length=FILES_MAX, description="as plan_integration's: plans its top-up code too"),
-    ] = None
-
-
 class GetTopUp(Command):
     """Status of a top-up: initiated, pending, succeeded, failed or expired."""
 
@@ -141,22 +107,8 @@ class TopUpDetails(Result):
     currency: str
     destination: ShownDestination | None = None
     status: str
-
-
-class TopupFlow(Result):
-    top_up_id: str
-    status: str
-    redirect_url: str
-    expires_at: datetime
-    pays: Number
-    currency: str
-    credits: Number
-    asset: str
-    show: str
-    wait: str
-    code: IntegrationPlan | None = None
-    write: str | None = None
-    button: str | None = None
+    refunded: Number | None = None
+    disputed: Number | None = None
 
 
 def start_top_up(billing: Billing, command: StartTopUp) -> TopUpStarted:
@@ -195,42 +147,10 @@ def start_checked(billing: Billing, asked: StartTopUp) -> TopUpStarted:
     )
 
 
-def generate_topup_flow(billing: Billing, command: GenerateTopupFlow) -> TopupFlow:
-    """A payment page with what to do with it; raises as `start_top_up` does. With an app's files
-    also the plan of the code that starts payments there: `plan_integration` with no events."""
-    code: IntegrationPlan | None = None
-    if command.files is not None:
-        planned = plan_integration(billing, PlanIntegration(files=command.files, events=[]))
-        assert isinstance(planned, IntegrationPlan)
-        code = planned
-    fields: dict[str, Any] = command.model_dump(exclude={"asset", "files"})
-    if command.asset is not None:
-        fields["destination"] = Destination(asset=command.asset)
-    started = start_top_up(billing, StartTopUp.model_validate(fields))
-    row, _ = _found(billing, started.id)
-    destination, units = _credited(billing, row)
-    return TopupFlow(
-        top_up_id=started.id,
-        status=started.status,
-        redirect_url=started.redirect_url,
-        expires_at=started.expires_at,
-        pays=plain(command.amount),
-        currency=row.currency,
-        credits=from_units(units, destination),
-        asset=destination.code,
-        show="Send the customer to redirect_url as a link or an HTTP 303 redirect, not in a frame.",
-        wait="Ask get_top_up (GET /top-ups/{id}) until status is succeeded; the wallet is credited "
-        "by then. Do not trust the redirect alone.",
-        code=code,
-        write=WRITE if code is not None and code.operations else None,
-        button=BUTTON if code is not None and code.operations else None,
-    )
-
-
 async def get_top_up(billing: Billing, command: GetTopUp) -> TopUpDetails:
     """The top-up as it stands; if the provider knows more than we do, that is booked first.
     While it does not answer, what we know is told."""
-    row, customer = await anyio.to_thread.run_sync(_found, billing, command.top_up_id)
+    row, customer = await anyio.to_thread.run_sync(found_top_up, billing, command.top_up_id)
     status = row.status
     if status in ("initiated", "pending"):
         try:
@@ -238,6 +158,7 @@ async def get_top_up(billing: Billing, command: GetTopUp) -> TopUpDetails:
         except (ProviderUnavailable, NotFound) as error:
             log.warning("top-up %s is told as it was known: %s", row.public_id, error.detail)
     paid = _known_currency(row.currency, "currency")
+    gone = await anyio.to_thread.run_sync(_gone, billing, row)
     return TopUpDetails(
         id=row.public_id,
         customer_id=customer.public_id,
@@ -247,6 +168,7 @@ async def get_top_up(billing: Billing, command: GetTopUp) -> TopUpDetails:
             account_name=row.account_name, asset=row.asset, exchange_rate=row.exchange_rate
         ),
         status=status,
+        **{kind: from_units(units, paid) for kind, units in gone.items()},
     )
 
 
@@ -255,7 +177,7 @@ async def settle(billing: Billing, row: TopUpRow, customer: CustomerRow) -> str:
 
     Raises LedgerBroken when the provider took another amount than we asked for.
     """
-    if row.provider_ref is None:
+    if row.provider_ref is None or row.status == "succeeded":
         return row.status
     provider = billing.payments_of(row.provider)
     payment = await anyio.to_thread.run_sync(provider.fetch, row.provider_ref)
@@ -273,9 +195,10 @@ async def book_status(
     customer: CustomerRow,
     said: PaymentStatus,
     card: str | None = None,
+    payment: str | None = None,
 ) -> str:
     """Bring a top-up to the status that its provider said, and answer what it has then."""
-    destination, units = await anyio.to_thread.run_sync(_credited, billing, row)
+    destination, units = await anyio.to_thread.run_sync(credited, billing, row)
     command = SettleTopUp(
         ref=CustomerRef(row.tenant_id, customer.public_id),
         public_id=row.public_id,
@@ -283,17 +206,31 @@ async def book_status(
         destination=destination,
         credited=units,
         card=card,
+        payment=payment,
     )
     status: str = await billing.lane.submit(command)
     return status
 
 
-def _found(billing: Billing, top_up_id: str) -> tuple[TopUpRow, CustomerRow]:
+def found_top_up(billing: Billing, top_up_id: str) -> tuple[TopUpRow, CustomerRow]:
     with billing.database.read() as session:
         found = top_ups.get(session, billing.tenant.id, top_up_id)
     if found is None:
         raise NotFound(f"there is no top-up '{top_up_id}'")
     return found
+
+
+def _gone(billing: Billing, row: TopUpRow) -> dict[str, int]:
+    """What was paid and has gone back, or may: refunds on their way too, disputes that are open or
+    lost."""
+    with billing.database.read() as session:
+        known = reversals.of_top_up(session, row)
+    words = {"refund": "refunded", "dispute": "disputed"}
+    gone: dict[str, int] = {}
+    for one in known:
+        if one.is_out or one.frozen:
+            gone[words[one.kind]] = gone.get(words[one.kind], 0) + one.amount
+    return gone
 
 
 def _written_row(billing: Billing, command: StartTopUp) -> tuple[TopUpRow, str]:
@@ -362,7 +299,7 @@ def rate_in_force(
     return None if custom is None else rate_at(assets.rates(session, custom, paid.code), now)
 
 
-def _credited(billing: Billing, row: TopUpRow) -> tuple[Asset, int]:
+def credited(billing: Billing, row: TopUpRow) -> tuple[Asset, int]:
     """What the payment buys: the destination asset and its units."""
     with billing.database.read() as session:
         destination = assets.find(session, row.tenant_id, row.asset)

@@ -126,6 +126,9 @@ class TransactionDetails(Result):
     created_at: datetime
     executed_at: datetime | None = None
     reason: str | None = None
+    provider: str | None = None
+    external_reference: str | None = None
+    refund_of: str | None = None
     subject: str | None = None
     input_units: Number | None = None
     input_volume: Number | None = None

@@ -13,8 +13,6 @@ import pytest
 
 from credyt_mcp.app import System
 from credyt_mcp.clock import FrozenClock
-from credyt_mcp.domain.auto_top_ups import FreezeAutoTopUps, ThawAutoTopUps
-from credyt_mcp.domain.book import CustomerRef
 from credyt_mcp.errors import (
     AmountOutOfRange,
     InvalidRequest,
@@ -34,10 +32,12 @@ from credyt_mcp.use_cases.automatic_charges import charge_due
 from credyt_mcp.use_cases.clocks import advance_clock
 from credyt_mcp.use_cases.events import record_event
 from credyt_mcp.use_cases.ledger import verify_ledger
+from credyt_mcp.use_cases.refunds import refund_top_up
 from credyt_mcp.use_cases.sweeping import sweep
 from credyt_mcp.use_cases.top_ups import get_top_up
 from tests.auto_top_ups.cards import NO_FUNDS, TERMS, USD, a_card, a_rule, rule, told
 from tests.conftest import Call
+from tests.refunds.shop import Shop
 from tests.samples import a_product, a_wallet, balances, credits_asset, unit_price
 
 
@@ -174,23 +174,66 @@ async def test_switched_off_it_charges_nothing_and_what_waits_is_called_off(
     assert top_up.status == "expired"
 
 
-async def test_frozen_it_charges_nothing_until_it_is_thawed(
+async def test_a_dispute_freezes_it_until_it_is_won(
     call: Call, rest: httpx.AsyncClient, system: System
 ) -> None:
-    made = await a_rule(call, rest)
-    ref = CustomerRef(system.billing.tenant.id, None, "jane")
-    await system.billing.lane.submit(FreezeAutoTopUps(ref, "dispute dp_1"))
-    await spend(call, 6)
+    made, shop = await a_rule(call, rest), Shop(call, rest)
+    dispute = await shop.dispute(await shop.top_up(10))
+    await spend(call, 16)
     await charge_due(system.billing)
     frozen = await rule(call)
-    assert (frozen.status, frozen.reason) == ("frozen", "dispute dp_1")
+    assert (frozen.status, frozen.reason) == ("frozen", "A payment is disputed.")
     assert [one["kind"] for one in await told(system)] == ["auto_top_up.frozen"]
     with pytest.raises(WrongState, match="frozen"):
         await call(set_auto_top_up, **USD, **TERMS)
-    await system.billing.lane.submit(ThawAutoTopUps(ref))
+    await shop.step(dispute, "win")
     await charge_due(system.billing)
     assert await has(call) == 24
     assert made.status == (await rule(call)).status == "active"
+    await shop.books_are_right()
+
+
+async def test_every_dispute_must_be_won_before_it_goes_on(
+    call: Call, rest: httpx.AsyncClient
+) -> None:
+    await a_rule(call, rest)
+    shop = Shop(call, rest)
+    disputes = [await shop.dispute(await shop.top_up(amount)) for amount in (10, 11)]
+    await shop.step(disputes[0], "win")
+    assert (await rule(call)).status == "frozen"
+    await shop.step(disputes[1], "win")
+    assert (await rule(call)).status == "active"
+
+
+async def test_after_a_lost_dispute_it_can_be_agreed_to_anew(
+    call: Call, rest: httpx.AsyncClient
+) -> None:
+    await a_rule(call, rest)
+    shop = Shop(call, rest)
+    dispute = await shop.dispute(await shop.top_up(10))
+    await call(stop_auto_top_up, **USD)
+    with pytest.raises(WrongState, match="disputed"):
+        await call(set_auto_top_up, **USD, **TERMS)
+    await shop.step(dispute, "lose")
+    assert (await rule(call)).status == "off"
+    assert (await call(set_auto_top_up, **USD, **TERMS)).status == "active"
+
+
+async def test_what_it_took_can_be_refunded_and_disputed_like_any_payment(
+    call: Call, rest: httpx.AsyncClient, system: System
+) -> None:
+    await a_rule(call, rest)
+    await spend(call, 6)
+    await charge_due(system.billing)
+    top_up_id, shop = (await rule(call)).last_charge.top_up_id, Shop(call, rest)
+    refund = await call(refund_top_up, top_up_id=top_up_id, quoted=20, amount=5)
+    assert (refund.status, await has(call)) == ("succeeded", 19)
+    dispute = await shop.dispute(top_up_id, amount=15)
+    assert await shop.has() == (4, 15)
+    assert (await rule(call)).status == "frozen"
+    await shop.step(dispute, "lose")
+    assert await has(call) == 4
+    await shop.books_are_right()
 
 
 async def test_credits_are_bought_at_the_rate_in_force_when_the_card_is_charged(

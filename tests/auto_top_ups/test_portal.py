@@ -9,8 +9,6 @@ import httpx
 import pytest
 
 from credyt_mcp.app import System
-from credyt_mcp.domain.auto_top_ups import FreezeAutoTopUps
-from credyt_mcp.domain.book import CustomerRef
 from credyt_mcp.entrypoints.http import http_app
 from credyt_mcp.errors import ProviderUnavailable
 from credyt_mcp.use_cases.adjustments import create_charge
@@ -18,6 +16,7 @@ from credyt_mcp.use_cases.automatic_charges import charge_due
 from tests.auto_top_ups.cards import ASKS_ALWAYS, GOOD, NO_FUNDS, OTHER_GOOD, rule
 from tests.conftest import Call
 from tests.entrypoints.test_portal import csrf_of, signed_in, text_of
+from tests.refunds.shop import Shop
 from tests.samples import a_wallet, balances
 
 TERMS = {
@@ -137,8 +136,8 @@ async def test_a_frozen_rule_cannot_be_changed_from_the_page(
     await signed_in(rest, browser)
     await save_card(browser, NO_FUNDS)
     await post(browser, "auto-top-ups", **TERMS)
-    ref = CustomerRef(system.billing.tenant.id, None, "jane")
-    await system.billing.lane.submit(FreezeAutoTopUps(ref, "dispute"))
+    shop = Shop(call, rest)
+    await shop.dispute(await shop.top_up(3))
     assert "Switch off" not in text_of(await browser.get("/portal"))
     for path, form in (
         ("auto-top-ups", TERMS),

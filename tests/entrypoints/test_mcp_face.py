@@ -21,7 +21,9 @@ from tests.conftest import Call
 from tests.samples import a_product, a_wallet, unit_price
 
 SECRET = "sk_live_canary"
-TOKENS_MAX = 6_490
+TOKENS_MAX = 6_770
+DESTRUCTIVE = {"refund_top_up"}
+"""Clients ask a person before they call one of these."""
 SELF_EVIDENT = {"name", "email", "description", "reason", "metadata", "events", "publish"}
 SELF_EVIDENT |= {"customer_id", "external_id", "customer_external_id", "top_up_id"}
 SELF_EVIDENT |= {"max_amount", "interval", "valid_to", "account_name", "failure_url"}
@@ -98,7 +100,8 @@ async def test_every_tool_says_what_it_is_and_does(tools: list[Tool]) -> None:
         assert tool.annotations is not None
         # What is left out has the protocol's default, of which these two are the harmful ones.
         assert tool.annotations.open_world_hint is False
-        assert tool.annotations.read_only_hint or tool.annotations.destructive_hint is False
+        harmless = tool.annotations.read_only_hint or tool.annotations.destructive_hint is False
+        assert harmless or tool.name in DESTRUCTIVE
         assert tool.input_schema["type"] == "object"
         assert tool.input_schema["additionalProperties"] is False
         reads = tool.name.startswith(("get_", "list_", "quote_", "simulate_", "verify_", "plan_"))

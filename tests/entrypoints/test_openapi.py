@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from credyt_mcp.entrypoints.rest.examples import BODIES
-from tests.example_story import Story
+from tests.example_story import CARD, Story
 from tests.test_parity import NOT_OVER_REST, every_use_case
 
 
@@ -73,7 +73,7 @@ async def test_every_example_can_be_sent_in_order(
         answer = await rest.request(operation.method, story.address(operation), json=body)
         assert answer.status_code == operation.success, f"{operation.name}: {answer.text}"
         if page := story.learn(operation, answer):
-            await rest.post(f"/{page}", data={"card_number": "4242424242424242"})
+            await rest.post(page, data=CARD)
     for operation in story.operations.values():
         if operation.method == "get":
             answer = await rest.get(story.address(operation))
@@ -87,7 +87,7 @@ async def test_every_list_comes_in_pages_and_refuses_bad_ones(
     for operation, body in story.steps():
         answer = await rest.request(operation.method, story.address(operation), json=body)
         if page := story.learn(operation, answer):
-            await rest.post(f"/{page}", data={"card_number": "4242424242424242"})
+            await rest.post(page, data=CARD)
     lists = [
         operation
         for operation in story.operations.values()

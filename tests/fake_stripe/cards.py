@@ -43,6 +43,8 @@ METHODS = {
     )._replace(sca="until set up"),
     "pm_card_createDispute": Outcome(),
     "pm_card_createDisputeInquiry": Outcome(),
+    "pm_card_pendingRefund": Outcome(),
+    "pm_card_refundFail": Outcome(),
     "pm_usBankAccount": Outcome("processing"),
     "pm_sepaDebit": Outcome("processing"),
 }
@@ -59,6 +61,8 @@ NUMBERS = {
     "4000002760003184": "pm_card_authenticationRequired",
     "4000003800000446": "pm_card_authenticationRequiredSetupForOffSession",
     "4000008260003178": "pm_card_authenticationRequiredChargeDeclinedInsufficientFunds",
+    "4000000000007726": "pm_card_pendingRefund",
+    "4000000000005126": "pm_card_refundFail",
     "4000000000000259": "pm_card_createDispute",
     "4000000000001976": "pm_card_createDisputeInquiry",
 }

@@ -7,7 +7,7 @@ from typing import Any
 
 from tests.fake_stripe.account import Account, Fault
 from tests.fake_stripe.deliveries import delivery, send
-from tests.fake_stripe.resources import intents
+from tests.fake_stripe.resources import intents, refunds
 
 
 def perform(lock: RLock, account: Account, path: str, form: dict[str, Any]) -> Any:
@@ -24,6 +24,8 @@ def perform(lock: RLock, account: Account, path: str, form: dict[str, Any]) -> A
                 account.ahead += int(form["seconds"])
             case "finish":
                 intents.finish(account, account.get(form["id"]), form["outcome"])
+            case "dispute" | "decide":
+                return refunds.control(account, what, form)
             case "deliveries":
                 found = _deliveries(account, form)
                 return [{"body": one.body, "signature": one.signature} for one in found]

@@ -26,7 +26,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from tests.example_story import Story
+from tests.example_story import CARD, Story
 from tests.processes.harness import KEY, Server, verify_by_command
 
 CHECKS = [
@@ -48,6 +48,8 @@ def with_something_to_find(server: Server) -> dict[str, Any]:
         for operation, body in story.steps():
             answer = client.request(operation.method, story.address(operation), json=body)
             story.learn(operation, answer.raise_for_status())
+            if page := story.page_to_pay(operation, answer):
+                client.post(page, data=CARD)
     known = {name: {value} for name, value in story.known.items()}
     known |= {"asset": {"USD", "credits"}, "code": {"image_gen"}, "source": {"USD"}}
     for methods in document["paths"].values():

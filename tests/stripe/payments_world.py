@@ -22,7 +22,8 @@ from credyt_mcp.use_cases.context import perform
 from credyt_mcp.use_cases.ledger import verify_ledger
 from credyt_mcp.use_cases.open_payments import fetch_undelivered, follow_up
 from credyt_mcp.use_cases.provider_events import look_into_events, receive_provider_event
-from credyt_mcp.use_cases.top_ups import generate_topup_flow, get_top_up
+from credyt_mcp.use_cases.top_ups import get_top_up
+from credyt_mcp.use_cases.topup_flows import generate_topup_flow
 from tests.fake_stripe.account import Account, Fault, Object
 from tests.fake_stripe.deliveries import delivery
 from tests.fake_stripe.server import Server

@@ -18,7 +18,8 @@ import pytest
 from credyt_mcp.app import System
 from credyt_mcp.clock import FrozenClock
 from credyt_mcp.use_cases.open_payments import follow_up
-from credyt_mcp.use_cases.top_ups import generate_topup_flow, get_top_up
+from credyt_mcp.use_cases.top_ups import get_top_up
+from credyt_mcp.use_cases.topup_flows import generate_topup_flow
 from tests.conftest import Call
 from tests.processes.harness import DEADLINE_SECONDS, Server, serving, verify_by_command
 from tests.samples import a_wallet, balances

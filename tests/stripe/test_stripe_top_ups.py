@@ -15,7 +15,8 @@ from credyt_mcp.clock import FrozenClock
 from credyt_mcp.errors import AmountOutOfRange, ProviderUnavailable, UnknownReference
 from credyt_mcp.use_cases.ledger import verify_ledger
 from credyt_mcp.use_cases.open_payments import fetch_undelivered, follow_up
-from credyt_mcp.use_cases.top_ups import generate_topup_flow, get_top_up
+from credyt_mcp.use_cases.top_ups import get_top_up
+from credyt_mcp.use_cases.topup_flows import generate_topup_flow
 from tests.conftest import Call
 from tests.samples import a_wallet, balances
 from tests.stripe.conftest import HOOK, OLD_SECRET, SECRET, FakeStripe

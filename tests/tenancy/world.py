@@ -108,17 +108,28 @@ async def fill(world: World) -> World:
 
 
 async def _payments(world: World) -> None:
-    """A top-up, and a saved card that a rule of jane's account charges when need be: never."""
+    """A top-up that was paid and refunded in part, and a saved card that a rule of jane's account
+    charges when need be: never."""
     top_up = {"customer_id": "jane", "amount": 5, "currency": "USD", "description": world.marker}
-    world.values["top_up_id"] = [(await world.make("/top-ups", {**top_up, **RETURN}))["id"]]
+    started = await world.make("/top-ups", {**top_up, **RETURN})
+    await _pay(world, started)
+    refund = {"quoted": 5, "amount": 1, "reason": world.marker}
+    await world.make(f"/top-ups/{started['id']}/refunds", refund)
     cards = "/customers/jane/payment-methods"
-    page = httpx.URL((await world.make(cards, RETURN))["redirect_url"]).path
-    saved = await world.client.post(page, data={"card_number": "4242424242424242"})
-    assert saved.status_code == 303, saved.text
+    await _pay(world, await world.make(cards, RETURN))
     rule = "/customers/jane/wallet/default:USD/auto-top-up"
     # It tells whose key set it, which may be a platform's.
     assert (await world.ask(Asked("", "PUT", rule, AUTO_TOP_UP))).is_success
-    world.values["payment_method_id"] = [(await world.make(cards, {}, "GET"))["items"][0]["id"]]
+    world.values |= {
+        "top_up_id": [started["id"]],
+        "payment_method_id": [(await world.make(cards, {}, "GET"))["items"][0]["id"]],
+    }
+
+
+async def _pay(world: World, started: Any) -> None:
+    page = httpx.URL(started["redirect_url"]).path
+    paid = await world.client.post(page, data={"card_number": "4242424242424242"})
+    assert paid.status_code == 303, paid.text
 
 
 def _calls(mark: str) -> dict[str, list[str]]:

@@ -37,7 +37,8 @@ from credyt_mcp.use_cases.ledger import verify_ledger
 from credyt_mcp.use_cases.limits import set_wallet_limits
 from credyt_mcp.use_cases.notices import list_notices
 from credyt_mcp.use_cases.sweeping import WORK, sweep
-from credyt_mcp.use_cases.top_ups import generate_topup_flow, get_top_up
+from credyt_mcp.use_cases.top_ups import get_top_up
+from credyt_mcp.use_cases.topup_flows import generate_topup_flow
 from credyt_mcp.use_cases.wallets import list_grants
 from tests.callers import caller, live
 from tests.conftest import NOW, Call

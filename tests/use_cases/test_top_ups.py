@@ -14,7 +14,8 @@ from credyt_mcp.clock import FrozenClock
 from credyt_mcp.errors import AmountOutOfRange, InvalidRequest, UnknownReference
 from credyt_mcp.use_cases.assets import add_asset_rate
 from credyt_mcp.use_cases.ledger import verify_ledger
-from credyt_mcp.use_cases.top_ups import generate_topup_flow, get_top_up, start_top_up
+from credyt_mcp.use_cases.top_ups import get_top_up, start_top_up
+from credyt_mcp.use_cases.topup_flows import generate_topup_flow
 from tests.conftest import NOW, Call
 from tests.samples import a_wallet, balances, credits_asset
 

@@ -25,7 +25,7 @@ from credyt_mcp.use_cases.events import record_event, submit_events
 from credyt_mcp.use_cases.limits import set_wallet_limits
 from credyt_mcp.use_cases.notices import list_notices
 from credyt_mcp.use_cases.sweeping import sweep
-from credyt_mcp.use_cases.top_ups import generate_topup_flow
+from credyt_mcp.use_cases.topup_flows import generate_topup_flow
 from tests.conftest import NOW, Call
 from tests.samples import a_product, a_wallet, unit_price, volume_price
 

@@ -19,6 +19,7 @@ from credyt_mcp.use_cases.context import Command
 # A hint that says no more than the protocol's default is left out: it would be read each time.
 READ = ToolAnnotations(read_only_hint=True, open_world_hint=False)
 CREATE = ToolAnnotations(destructive_hint=False, open_world_hint=False)
+DESTRUCTIVE = ToolAnnotations(open_world_hint=False)
 REPEATABLE = ToolAnnotations(destructive_hint=False, idempotent_hint=True, open_world_hint=False)
 
 

@@ -214,6 +214,7 @@ BODIES: dict[str, dict[str, Any]] = {
             "version": "2026-11",
         },
     },
+    "refund_top_up": {"quoted": 25, "amount": 5, "reason": "Asked for by the customer"},
     "create_portal_session": {"customer_id": "u_18991", **APP},
     "update_subscription": {"status": "inactive"},
     "advance_clock": {"advance_by": "P1D"},

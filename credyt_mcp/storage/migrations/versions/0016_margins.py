@@ -20,7 +20,7 @@ from credyt_mcp.domain.margins import DAY, Tally, Usage, usage_cells, vendor_cos
 from credyt_mcp.domain.usage import StoredFee
 
 revision = "0016"
-down_revision = "0014"
+down_revision = "0015"
 branch_labels = None
 depends_on = None
 

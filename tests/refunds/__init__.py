@@ -1,0 +1,1 @@
+"""Refunds, disputes, and payments that others collect."""
