@@ -5,6 +5,7 @@ CredytError
 ├── WebhookRefused       400  webhook_refused       not from the payment provider, or not for us
 ├── Unauthorized         401  unauthorized          no key, or not one of ours
 ├── InsufficientBalance  402  insufficient_balance  a hold or enforced usage is not covered
+├── BudgetExceeded       402  budget_exceeded       a budget has too little left in its window
 ├── Forbidden            403  forbidden             the key is good, but not for this
 ├── NotFound             404  not_found             an id in the path
 ├── WrongMethod          405  wrong_method          the address is there, but not for this method
@@ -33,7 +34,7 @@ CredytError
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 
 class CredytError(Exception):
@@ -87,6 +88,24 @@ class InsufficientBalance(CredytError):
             "available": available,
             "missing": missing,
         }
+
+
+class BudgetExceeded(CredytError):
+    """Denied by a budget; `facts` say which, in major units of its asset, and until when."""
+
+    code, status, title = "budget_exceeded", 402, "A budget does not allow this"
+    hint = "Wait until resets_at, or raise the limit (PUT /customers/{id}/budgets, set_budget)."
+
+    def __init__(self, facts: dict[str, Any], needed: Decimal) -> None:
+        whose = {"customer": "the customer", "end_user": "the end user", "task": "the task"}
+        name = facts.get("user_id") or facts.get("subject")
+        super().__init__(
+            f"the budget of {whose[facts['level']]}{f' {name!r}' if name else ''} allows "
+            f"{facts['limit']:f} {facts['asset']} of {facts['metric']}s a {facts['window']}: "
+            f"{facts['used']:f} used, {facts['held']:f} held, {needed:f} more needed; it ends at "
+            f"{facts['resets_at'].isoformat()}"
+        )
+        self.facts = facts
 
 
 class Forbidden(CredytError):

@@ -14,6 +14,7 @@ LEARNED = {
     "create_alert": "alert_id",
     "create_api_key": "key_id",
     "create_connected_account": "connected_account_id",
+    "set_budget": "budget_id",
     "create_subscription": "subscription_id",
     "create_webhook": "webhook_id",
     "connect_payment_account": "payment_account_id",

@@ -56,6 +56,8 @@ NOT_OVER_MCP = {
     "list_alerts": LEAN_LIST,
     "update_alert": LEAN_LIST,
     "delete_alert": LEAN_LIST,
+    "list_budgets": "get_wallet shows the customer's own, and a refusal names its budget",
+    "delete_budget": LEAN_LIST,
     "set_auto_top_up": CARDS,
     "get_auto_top_up": CARDS,
     "stop_auto_top_up": CARDS,

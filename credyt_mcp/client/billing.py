@@ -172,7 +172,8 @@ def _meant(answer: httpx.Response) -> Any:
     if answer.is_success:
         return said
     problem = said if isinstance(said, dict) else {}
-    raise (InsufficientBalance if answer.status_code == 402 else BillingRefused)(problem)
+    uncovered = problem.get("code") == "insufficient_balance"
+    raise (InsufficientBalance if uncovered else BillingRefused)(problem)
 
 
 def _logged(body: dict[str, Any]) -> None:

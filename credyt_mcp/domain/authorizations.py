@@ -13,11 +13,13 @@ from typing import Any
 
 from credyt_mcp import ids
 from credyt_mcp.domain.book import Authorization, Book, Customer, CustomerRef, Leg
+from credyt_mcp.domain.budgets import Who, count_hold, fee_items, held_items, must_fit, spend
 from credyt_mcp.domain.earnings import earn, worth
+from credyt_mcp.domain.fees import estimate
 from credyt_mcp.domain.holds import begin_capture, end_capture, hold, must_be_open
 from credyt_mcp.domain.ledger import Account, Transaction, move
 from credyt_mcp.domain.money import Asset, to_units
-from credyt_mcp.domain.usage import UsageEvent, estimate
+from credyt_mcp.domain.usage import UsageEvent
 from credyt_mcp.errors import IdReused, InvalidRequest, NotFound, WrongState
 
 
@@ -34,7 +36,8 @@ class Authorized:
 @dataclass(frozen=True)
 class Authorize:
     """Hold an explicit amount (`account_name`, `asset`, `amount` units) or, with `event`, what the
-    event would cost now. `request` is what the caller asked, to tell a repeat from a conflict."""
+    event would cost now. `request` is what the caller asked, to tell a repeat from a conflict;
+    `costs` are what the work is estimated to cost the tenant, in units by currency."""
 
     ref: CustomerRef
     id: str
@@ -46,6 +49,12 @@ class Authorize:
     account_name: str = "default"
     asset: Asset | None = None
     amount: int = 0
+    user_id: str | None = None
+    costs: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def spenders(self) -> list[tuple[str | None, str | None]]:
+        return [(self.user_id, self.subject)]
 
     @property
     def keys(self) -> list[tuple[int, bytes]]:
@@ -67,8 +76,6 @@ class Authorize:
                 raise IdReused(f"authorization id '{self.id}' was already used for another request")
             return Authorized(known, customer, repeated=True)
         needs, warnings = self._needs(book, customer)
-        for account, units in needs.items():
-            hold(book, account, units)
         authorization = Authorization(
             tenant_id=customer.tenant_id,
             key=ids.client_key(self.id),
@@ -81,8 +88,14 @@ class Authorize:
             metadata=self.metadata,
             expires_at=book.now + self.lasts,
             created_at=book.now,
+            user_id=self.user_id,
+            costs=self.costs,
         )
+        must_fit(book, Who.of(authorization), held_items(authorization))
+        for account, units in needs.items():
+            hold(book, account, units)
         book.add_authorization(authorization)
+        count_hold(book, authorization)
         return Authorized(authorization, customer, warnings=warnings)
 
     def _needs(self, book: Book, customer: Customer) -> tuple[dict[Account, int], list[str]]:
@@ -145,9 +158,13 @@ class Extend(_OnAuthorization):
         book.touch(authorization)
         if units:
             first, *others = authorization.legs
+            more = fee_items([(first.account.asset.code, units)], book.now)
+            must_fit(book, Who.of(authorization), more)
             hold(book, first.account, units)
+            count_hold(book, authorization, -1)
             grown = first._replace(authorized=first.authorized + units, held=first.held + units)
             authorization.legs = [grown, *others]
+            count_hold(book, authorization)
         if self.lasts is not None:
             authorization.expires_at = max(authorization.expires_at, book.now + self.lasts)
         if self.extension_id is not None:
@@ -222,6 +239,7 @@ class CaptureAmount(_OnAuthorization):
             revenue = book.business_account(account.tenant_id, "revenue", account.asset)
             transaction.entries = [book.debit(account, units), move(revenue, units)]
         book.record(transaction)
+        spend(book, Who.of(authorization), fee_items([(account.asset.code, units)], book.now))
         end_capture(book, authorization, {account: units}, final=self.final)
         return Authorized(authorization, customer)
 

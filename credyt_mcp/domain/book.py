@@ -13,6 +13,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from credyt_mcp.domain import notices
+from credyt_mcp.domain.budgets import Budgets, count_hold
 from credyt_mcp.domain.compiled_prices import UsagePrice
 from credyt_mcp.domain.earnings import FindRate, Tallies, no_rate
 from credyt_mcp.domain.grants import Grant, shares
@@ -66,7 +67,8 @@ class SubscribedVersion(NamedTuple):
 
 @dataclass(eq=False)
 class Customer:
-    """`next_due_at` is when time changes one of the customer's subscriptions next."""
+    """`next_due_at` is when time changes one of the customer's subscriptions next; `has_budgets`
+    spares the others a look for budgets."""
 
     id: int
     tenant_id: int
@@ -76,6 +78,7 @@ class Customer:
     counts: dict[bytes, Counts] = field(default_factory=dict)
     authorizations: list[Authorization] = field(default_factory=list)
     next_due_at: int | None = None
+    has_budgets: bool = False
 
 
 @dataclass(eq=False)
@@ -114,7 +117,8 @@ class Authorization:
     """Money held until it is captured, released, or expires. Moments as in `Event`.
 
     `request` is what was asked for, `extensions` what each extension asked (units, duration).
-    `exceeded` and `late` tell that usage cost more than was held, or came after expiry.
+    `exceeded` and `late` tell that usage cost more than was held, or came after expiry. While it is
+    open, `costs` are what the usage was estimated to cost the tenant, in units by currency.
     """
 
     tenant_id: int
@@ -132,6 +136,8 @@ class Authorization:
     exceeded: bool = False
     late: bool = False
     extensions: dict[str, list[int | None]] = field(default_factory=dict)
+    user_id: str | None = None
+    costs: dict[str, int] = field(default_factory=dict)
     id: int | None = None
 
 
@@ -187,6 +193,7 @@ class Book:
         self.changed_counts: set[tuple[int, int, bytes]] = set()
         self._undo: list[Callable[[], object]] = []
         self.tallies = Tallies(self._undo)
+        self.budgets = Budgets()
 
     def mark(self) -> None:
         """From here on, `undo` takes everything back."""
@@ -310,10 +317,12 @@ class Book:
     def close_authorization(self, authorization: Authorization, status: str) -> None:
         """Give back what is held, and say why."""
         self.touch(authorization)
+        count_hold(self, authorization, -1)
         for leg in authorization.legs:
             self.touch(leg.account)
             leg.account.held -= leg.held
         authorization.legs = [leg._replace(held=0) for leg in authorization.legs]
+        authorization.costs = {}
         authorization.status, authorization.closed_at = status, self.now
 
     def notice(

@@ -5,7 +5,10 @@ What is held is part of the balance still, but not of what is available.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from credyt_mcp.domain.book import Authorization, Book
+from credyt_mcp.domain.budgets import count_hold
 from credyt_mcp.domain.ledger import Account
 from credyt_mcp.domain.money import from_units, within_range
 from credyt_mcp.errors import InsufficientBalance, WrongState
@@ -40,15 +43,22 @@ def begin_capture(book: Book, authorization: Authorization) -> None:
         raise must_be_open(authorization, "captured")
     book.touch(authorization)
     authorization.late = authorization.status == "expired"
+    count_hold(book, authorization, -1)
     for leg in authorization.legs:
         book.touch(leg.account)
         leg.account.held -= leg.held
 
 
 def end_capture(
-    book: Book, authorization: Authorization, billed: dict[Account, int], *, final: bool
+    book: Book,
+    authorization: Authorization,
+    billed: dict[Account, int],
+    *,
+    final: bool,
+    costs: Mapping[str, int] | None = None,
 ) -> None:
-    """Note what was `billed` against the hold; unless `final`, hold the rest again."""
+    """Note what was `billed` against the hold, and what that cost the tenant; unless `final`, hold
+    the rest again."""
     legs = []
     for leg in authorization.legs:
         units = billed.get(leg.account, 0)
@@ -60,6 +70,10 @@ def end_capture(
         units > covered.get(account, 0) for account, units in billed.items()
     )
     authorization.legs = legs
+    rest_of = {} if final else authorization.costs
+    known = costs or {}
+    authorization.costs = {code: max(0, n - known.get(code, 0)) for code, n in rest_of.items()}
+    count_hold(book, authorization)
     if final:
         authorization.status, authorization.closed_at = "captured", book.now
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from credyt_mcp.domain.book import Book, CustomerRef
+from credyt_mcp.domain.budgets import Who, cost_items, spend
 from credyt_mcp.domain.margins import DAY, Tally, Usage, cost_cells, vendor_costs
 from credyt_mcp.ids import client_key
 
@@ -31,6 +32,10 @@ class PriceLate:
     def unpriced_key(self) -> tuple[int, bytes]:
         return self.ref.tenant_id, client_key(self.cost["corrects"])
 
+    @property
+    def spenders(self) -> list[tuple[str | None, str | None]]:
+        return [(self.usage.user_id, self.usage.subject)]
+
     def decide(self, book: Book) -> bool:
         customer = book.customer(self.ref)
         if self.unpriced_key not in book.tallies.open_costs:
@@ -42,6 +47,8 @@ class PriceLate:
         book.tallies.add(
             late_tally(customer.tenant_id, customer.id, self.booked_at, self.usage, self.cost)
         )
+        who = Who(customer.id, self.usage.user_id, self.usage.subject)
+        spend(book, who, cost_items([self.cost], self.booked_at))
         return True
 
 

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from credyt_mcp.domain.book import Book, Customer, Event, RateCard, SubscribedVersion
 from credyt_mcp.domain.earnings import face_value, worth
+from credyt_mcp.domain.fees import Priced, StoredFee, bill, price_usages
 from credyt_mcp.domain.grants import Basis, Grant
 from credyt_mcp.domain.ledger import Account
 from credyt_mcp.domain.margins import Earned, vendor_costs
@@ -22,7 +23,6 @@ from credyt_mcp.domain.money import Asset
 from credyt_mcp.domain.pricing import NO_COUNTS, Counts, Unpriced
 from credyt_mcp.domain.shared_costs import EVENT_TYPE
 from credyt_mcp.domain.upkeep import bring_up_to_date
-from credyt_mcp.domain.usage import Priced, StoredFee, bill, price_usages
 from credyt_mcp.errors import InvalidRequest
 
 ALWAYS = -(2**62)

@@ -6,47 +6,19 @@ turn negative. A request's events go through together or not at all.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from credyt_mcp import ids
 from credyt_mcp.clock import from_micros
 from credyt_mcp.domain.book import Authorization, Book, Customer, CustomerRef, Event
-from credyt_mcp.domain.compiled_prices import UsagePrice
+from credyt_mcp.domain.budgets import Who, cost_items, must_fit, spend, sums_by_code, usage_items
 from credyt_mcp.domain.earnings import (
     book_usage,
-    face_value,
-    next_basis,
-    split_earned,
-    unless_face_value,
-    worth,
 )
-from credyt_mcp.domain.grants import DEFAULT_PRIORITY, Grant
+from credyt_mcp.domain.fees import bill, price_event, tell_of_no_fee
 from credyt_mcp.domain.holds import begin_capture, end_capture, must_cover
-from credyt_mcp.domain.ledger import Account, move
-from credyt_mcp.domain.margins import Earned
-from credyt_mcp.domain.metering import Metered, meter
-from credyt_mcp.domain.pricing import NO_COUNTS, Counts, FeeOption, Unpriced, quote
 from credyt_mcp.errors import IdReused, InvalidRequest, OutsideWindow, UnknownReference
-
-
-class StoredFee(NamedTuple):
-    """A fee inside an event row. The price is immutable, so where in it the fee came from is
-    enough to tell the rest; `price` is the database's id, `amount` ledger units of `asset`.
-    What it `earned` is left out when that is just the amount."""
-
-    price: int
-    asset: str
-    amount: int
-    volume: Any
-    entry: int
-    value: int
-    earned: Earned | None = None
-
-    @property
-    def revenue(self) -> Earned:
-        return face_value(self.asset, self.amount, self.earned)
 
 
 @dataclass(eq=False, slots=True)
@@ -118,6 +90,10 @@ class RecordUsage:
     def priced_events(self) -> tuple[UsageEvent, ...]:
         return self.events
 
+    @property
+    def spenders(self) -> list[tuple[str | None, str | None]]:
+        return [(event.user_id, event.subject) for event in self.events]
+
     def decide(self, book: Book) -> UsageRecorded:
         customer = book.customer(self.ref)
         last_use = {event.authorization_id: index for index, event in enumerate(self.events)}
@@ -146,37 +122,28 @@ class RecordUsage:
             return EventOutcome(known, duplicate=True, warnings=[])
         occurred_at = event.moment(book)
         self._check_window(event, occurred_at, book.now)
-        row = Event(
-            tenant_id=customer.tenant_id,
-            key=event.key,
-            client_id=None if ids.is_uuid_key(event.id) else event.id,
-            customer_id=customer.id,
-            event_type=event.event_type,
-            occurred_at=occurred_at,
-            recorded_at=book.now,
-            subject=event.subject,
-            user_id=event.user_id,
-            description=event.description,
-            data=event.data,
-            fees=None,
-            costs=event.costs,
-        )
         captured = self._authorization(book, customer, event)
+        row = _row_of(book, customer, event, captured)
         if captured is not None:
             begin_capture(book, captured)
         priced = price_event(book, customer, event, captured)
+        if customer.has_budgets and self.enforce and (captured is None or captured.late):
+            must_fit(book, Who.of(row), usage_items(priced.stored, event.costs, occurred_at))
         for account, units in priced.owed.items():
             if units > 0 and (self.enforce or account.hard_limit):
                 must_cover(account, units)
         fees = bill(book, customer, priced, row)
         book.record(row)
         if not priced.fees:
-            _tell_of_no_fee(book, customer, event, priced.warnings)
+            tell_of_no_fee(book, customer, event, priced.warnings)
         book_usage(book, row, [(fee.price, fee.revenue) for fee in fees], priced.warnings)
         if event.depends_on:
             book.tallies.pools.depend(row, event.depends_on)
+        if customer.has_budgets:
+            spend(book, Who.of(row), usage_items(fees, row.costs, occurred_at))
         if captured is not None:
-            end_capture(book, captured, priced.owed, final=final)
+            costs = sums_by_code(cost_items(row.costs, 0)) if captured.costs else None
+            end_capture(book, captured, priced.owed, final=final, costs=costs)
         return EventOutcome(row, False, priced.warnings, captured)
 
     def _authorization(
@@ -211,171 +178,25 @@ class RecordUsage:
                 raise OutsideWindow(name, f"must not be after {limit}")
 
 
-def no_price_warning(event_type: str, known: Iterable[str]) -> str:
-    types = ", ".join(f"'{name}'" for name in sorted(set(known))) or "none"
-    return (
-        f"No price matches event type '{event_type}', so it made no fee; event types with a price "
-        f"here: {types}."
+def _row_of(
+    book: Book, customer: Customer, event: UsageEvent, captured: Authorization | None
+) -> Event:
+    """Without fees yet. An event that names no end user or task is of those of its hold."""
+    user_id, subject = event.user_id, event.subject
+    if captured is not None:
+        user_id, subject = user_id or captured.user_id, subject or captured.subject
+    return Event(
+        tenant_id=customer.tenant_id,
+        key=event.key,
+        client_id=None if ids.is_uuid_key(event.id) else event.id,
+        customer_id=customer.id,
+        event_type=event.event_type,
+        occurred_at=event.moment(book),
+        recorded_at=book.now,
+        subject=subject,
+        user_id=user_id,
+        description=event.description,
+        data=event.data,
+        fees=None,
+        costs=event.costs,
     )
-
-
-class Priced(NamedTuple):
-    """What an event costs: its fees and whose they are, what each account owes for them, the
-    counts it moves."""
-
-    fees: list[tuple[Account, StoredFee]]
-    owed: dict[Account, int]
-    counts: dict[bytes, Counts]
-    warnings: list[str]
-
-
-def estimate(
-    book: Book, customer: Customer, event: UsageEvent
-) -> tuple[dict[Account, int], list[str]]:
-    """What recording the event now would take from each account, and what would make no fee."""
-    priced = price_event(book, customer, event, None)
-    return {account: max(0, units) for account, units in priced.owed.items()}, priced.warnings
-
-
-def metered(book: Book, customer: Customer, event: UsageEvent) -> list[Metered]:
-    """The event's usage by each price in force, worked out once a batch unless the versions
-    change. Raises InvalidRequest for an unusable volume."""
-    versions, usages = book.metered.get(event, (None, []))
-    if versions is not customer.versions:
-        versions = customer.versions
-        usages = meter(versions, event.event_type, event.moment(book), event.data or {})
-        book.metered[event] = versions, usages
-    return usages
-
-
-def price_event(
-    book: Book, customer: Customer, event: UsageEvent, held: Authorization | None
-) -> Priced:
-    """Price an event by every price in force; assets that `held` has set aside are charged first.
-
-    Changes nothing but opens missing accounts at zero.
-    """
-    reserved = {leg.account for leg in held.legs} if held is not None else set()
-    priced = price_usages(book, customer, metered(book, customer, event), reserved)
-    if not priced.fees and not priced.warnings:
-        types = _priced_types(customer, event.moment(book))
-        priced.warnings.append(no_price_warning(event.event_type, types))
-    return priced
-
-
-def price_usages(
-    book: Book, customer: Customer, usages: Iterable[Metered], reserved: set[Account]
-) -> Priced:
-    """The same of usage that is metered already; assets of `reserved` accounts come first."""
-    priced = Priced([], {}, {}, [])
-    for price, usage, count_key in usages:
-        if isinstance(usage, Unpriced):
-            priced.warnings.append(usage.warning)
-            continue
-        before = NO_COUNTS
-        if count_key is not None:
-            before = priced.counts.get(count_key) or customer.counts.get(count_key, NO_COUNTS)
-        options, after = quote(price, usage, before)
-        if count_key is not None and after is not None:
-            priced.counts[count_key] = after
-        account, option = _choose(book, customer, price, options, priced.owed, reserved)
-        priced.owed[account] = priced.owed.get(account, 0) + option.amount
-        volume, entry, value = usage.input_volume, option.entry, option.value
-        fee = StoredFee(price.key, option.asset.code, option.amount, volume, entry, value)
-        priced.fees.append((account, fee))
-    return priced
-
-
-def _choose(
-    book: Book,
-    customer: Customer,
-    price: UsagePrice,
-    options: tuple[FeeOption, ...],
-    owed: dict[Account, int],
-    reserved: set[Account],
-) -> tuple[Account, FeeOption]:
-    """The first listed asset that can cover the fee, of those held if any; if none can, the first
-    listed.
-
-    Nothing, or what a cheaper bulk tier pays back, needs no cover.
-    """
-    candidates = [
-        (book.wallet_account(customer, price.account_name, option.asset), option)
-        for option in options
-    ]
-    candidates = [pair for pair in candidates if pair[0] in reserved] or candidates
-    for account, option in candidates:
-        if option.amount <= max(0, account.available - owed.get(account, 0)):
-            return account, option
-    return candidates[0]
-
-
-def bill(book: Book, customer: Customer, priced: Priced, row: Event) -> list[StoredFee]:
-    """Put the fees into `row` with what they earn, move the counts, and debit the wallet."""
-    fees = _with_earnings(book, priced)
-    row.fees = [list(fee if fee.earned is not None else fee[:-1]) for fee in fees] or None
-    for key, count in priced.counts.items():
-        book.set_count(customer, key, count)
-    for account, units in priced.owed.items():
-        _post_fee(book, row, account, units)
-    return fees
-
-
-def _with_earnings(book: Book, priced: Priced) -> list[StoredFee]:
-    """The fees of each account share what its debit earns."""
-    fees = [fee for _, fee in priced.fees]
-    for account, units in priced.owed.items():
-        earned = worth(account, units, book.find_rate)
-        if earned is None:
-            continue
-        own = [index for index, (of, _) in enumerate(priced.fees) if of is account]
-        parts = split_earned(earned, [fees[index].amount for index in own])
-        for index, part in zip(own, parts, strict=True):
-            fee = fees[index]
-            stored = unless_face_value(fee.asset, fee.amount, part)
-            fees[index] = fee._replace(earned=stored)
-    return fees
-
-
-def _tell_of_no_fee(book: Book, customer: Customer, event: UsageEvent, warnings: list[str]) -> None:
-    """Once a day for each type of a customer's events: a busy app has many of one kind."""
-    today = str(from_micros(book.now).date())
-    once = ids.text_key("event.unmatched", str(customer.id), event.event_type, today)
-    details = {"event_id": event.id, "event_type": event.event_type, "reason": warnings[0]}
-    book.notice(
-        "event.unmatched",
-        customer.tenant_id,
-        customer.id,
-        details,
-        at=event.moment(book),
-        once=once,
-    )
-
-
-def _post_fee(book: Book, row: Event, account: Account, units: int) -> None:
-    if not units:
-        return
-    revenue = book.business_account(row.tenant_id, "revenue", account.asset)
-    if units > 0:
-        row.entries += [book.debit(account, units), move(revenue, units)]
-        return
-    # Crossing into a cheaper bulk tier pays back part of earlier fees of the period.
-    grant = Grant(
-        id=None,
-        purpose="adjustment",
-        source="fee_credit",
-        priority=DEFAULT_PRIORITY,
-        amount=-units,
-        remaining=-units,
-        effective_at=book.now,
-        expires_at=None,
-        basis=next_basis(account, book.find_rate),
-    )
-    row.entries += [book.credit(account, grant), move(revenue, units)]
-    row.grants.append((account, grant))
-
-
-def _priced_types(customer: Customer, occurred_at: int) -> Iterator[str]:
-    for subscribed in customer.versions:
-        if subscribed.from_at <= occurred_at:
-            yield from (price.event_type for price in subscribed.rate_card.prices)

@@ -144,6 +144,14 @@ TOPICS = {
             *("threshold", "value", "currency", "window", "window_from", "occurred_at"),
         ),
     ),
+    "budget.reached": Topic(
+        "The limit of a budget was reached, or the first request refused that would have gone "
+        "beyond it; once for each window.",
+        (
+            *("customer_id", "budget_id", "level", "user_id?", "subject?", "metric", "asset"),
+            *("window", "limit", "used", "held", "resets_at", "occurred_at"),
+        ),
+    ),
     "webhook.disabled": Topic(
         "A webhook destination was disabled after failing for a long time.",
         ("webhook_id", "url", "reason", "occurred_at"),

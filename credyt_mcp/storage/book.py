@@ -14,14 +14,16 @@ from typing import Any, Protocol
 from credyt_mcp.domain.assets import currency
 from credyt_mcp.domain.authorizations import Authorize, BringUpToDate
 from credyt_mcp.domain.book import Book, Customer, CustomerRef, Event, SubscribedVersion
+from credyt_mcp.domain.fees import metered
 from credyt_mcp.domain.ledger import BUSINESS, Account, AccountKind
 from credyt_mcp.domain.money import Asset
 from credyt_mcp.domain.pricing import Counts
 from credyt_mcp.domain.upkeep import bring_up_to_date
-from credyt_mcp.domain.usage import RecordUsage, metered
+from credyt_mcp.domain.usage import RecordUsage
 from credyt_mcp.errors import InvalidRequest
 from credyt_mcp.ids import client_key
 from credyt_mcp.storage import (
+    budget_book,
     ledger_tables,
     reversal_book,
     subscribed_book,
@@ -132,6 +134,7 @@ class BookStore:
         self._load_versions(fresh)
         self._load_repeats(book, commands, customers)
         self._load_authorizations(book, commands, customers)
+        budget_book.load(self.connection, book, commands, self.find_asset)
         top_up_book.load(self.connection, book, commands, self.find_asset)
         reversal_book.load(self.connection, book, commands)
         self._rollups.load(book, commands)
@@ -158,6 +161,7 @@ class BookStore:
             top_up_book.save(self.connection, book, fired)
             self._update(AUTHORIZATIONS, ("id",), changed_authorizations(book))
             self._save_counts(book)
+            budget_book.save(self.connection, book)
             self._rollups.save(book)
         if self.connection.knows_others:
             self._wallets.keep(book)
@@ -176,10 +180,12 @@ class BookStore:
             for row in self._find(CUSTOMERS, ("tenant_id", column), named):
                 found |= dict.fromkeys(named[row["tenant_id"], row[column]], row)
         found |= self._by_authorization(refs)
-        self.connection.lock_customers([row["id"] for row in found.values()])
+        locked = self.connection.lock_customers([row["id"] for row in found.values()])
+        present = {row["id"]: row for row in locked}
         by_id = dict(known)
         for ref, row in found.items():
-            book.customers[ref] = by_id.setdefault(row["id"], customer_of(row))
+            customer = customer_of({**row, **present.get(row["id"], {})})
+            book.customers[ref] = by_id.setdefault(row["id"], customer)
 
     def _by_authorization(self, refs: set[CustomerRef]) -> dict[CustomerRef, dict[str, Any]]:
         """The customers of authorizations. Whose one is never changes, so no lock is needed yet."""
@@ -379,8 +385,11 @@ class BookStore:
 
 
 def _may_hold(customer: Customer, swept: set[int]) -> bool:
-    """Whether it is worth looking for holds that are due. One of nothing is closed by a sweep."""
-    return customer.id in swept or any(account.held for account in customer.accounts.values())
+    """Whether it is worth looking for holds that are due. One of nothing is closed by a sweep, but
+    a budget may count what its work was to cost."""
+    if customer.id in swept or customer.has_budgets:
+        return True
+    return any(account.held for account in customer.accounts.values())
 
 
 def _is_due(customer: Customer, now: int) -> bool:

@@ -15,7 +15,12 @@ from credyt_mcp.domain.notices import Notice
 def customer_of(row: dict[str, Any]) -> Customer:
     """Without accounts and versions, which are loaded once the row is locked."""
     return Customer(
-        row["id"], row["tenant_id"], row["public_id"], (), next_due_at=row["next_due_at"]
+        row["id"],
+        row["tenant_id"],
+        row["public_id"],
+        (),
+        next_due_at=row["next_due_at"],
+        has_budgets=bool(row["has_budgets"]),
     )
 
 
@@ -239,12 +244,16 @@ def changed_authorizations(book: Book) -> list[dict[str, Any]]:
 
 
 def _authorization_state(row: Authorization) -> dict[str, Any]:
-    details = {
+    details: dict[str, Any] = {
         "metadata": row.metadata,
         "extensions": row.extensions,
         "exceeded": row.exceeded,
         "late": row.late,
     }
+    if row.user_id is not None:
+        details["user_id"] = row.user_id
+    if row.costs:
+        details["costs"] = row.costs
     legs = [[leg.account.id, leg.authorized, leg.held, leg.captured] for leg in row.legs]
     return {
         "id": row.id,

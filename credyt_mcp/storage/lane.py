@@ -19,6 +19,7 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 
 from credyt_mcp.clock import Clock
+from credyt_mcp.domain.budgets import tell_of_refusal
 from credyt_mcp.errors import CredytError, Overloaded
 from credyt_mcp.storage.book import BookStore, Command
 from credyt_mcp.storage.clocks import LaneClocks
@@ -218,6 +219,7 @@ class Lane:
                 outcomes.append(Outcome(result=command.decide(book)))
             except CredytError as refusal:
                 book.undo()
+                tell_of_refusal(book)
                 # Its traceback holds these very outcomes, and all of the book.
                 outcomes.append(Outcome(error=refusal.with_traceback(None)))
         # So does what would take the last command back. Left in such circles, all that a batch made

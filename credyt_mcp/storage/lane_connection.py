@@ -98,8 +98,9 @@ class LaneConnection(ABC):
         last part of each key bounds that column instead."""
 
     @abstractmethod
-    def lock_customers(self, ids: Sequence[int]) -> None:
-        """Lock these customers' rows, in id order, until the transaction ends."""
+    def lock_customers(self, ids: Sequence[int]) -> list[dict[str, Any]]:
+        """Lock these customers' rows, in id order, until the transaction ends. Answers what the
+        lane uses of them as it is now, unless nobody can have changed it since it was read."""
 
     @abstractmethod
     def insert(
@@ -188,8 +189,8 @@ class SqliteLaneConnection(LaneConnection):
         names = [column[0] for column in cursor.description]
         return [dict(zip(names, row, strict=True)) for row in found]
 
-    def lock_customers(self, ids: Sequence[int]) -> None:
-        """BEGIN IMMEDIATE has locked the whole file."""
+    def lock_customers(self, ids: Sequence[int]) -> list[dict[str, Any]]:
+        return []  # BEGIN IMMEDIATE has locked the whole file
 
     def insert(
         self, table: Table, rows: Sequence[dict[str, Any]], *, skip_known: bool = False
@@ -309,11 +310,12 @@ class PostgresLaneConnection(LaneConnection):
         rows = [dict(zip(columns, key, strict=True)) for key in keys]
         return self._run(postgres_find(table, by, where, at_most), rows).fetchall()
 
-    def lock_customers(self, ids: Sequence[int]) -> None:
-        self._connection.execute(
-            "SELECT 1 FROM customers WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE",
+    def lock_customers(self, ids: Sequence[int]) -> list[dict[str, Any]]:
+        return self._connection.execute(
+            "SELECT id, next_due_at, has_budgets FROM customers WHERE id = ANY(%s)"
+            " ORDER BY id FOR NO KEY UPDATE",
             (sorted(ids),),
-        )
+        ).fetchall()
 
     def insert(
         self, table: Table, rows: Sequence[dict[str, Any]], *, skip_known: bool = False

@@ -58,6 +58,7 @@ def _copy(customer: Customer) -> Customer:
     """With accounts and grants of its own. Holds are read anew for each batch."""
     copied = Customer(customer.id, customer.tenant_id, customer.public_id, customer.versions)
     copied.next_due_at = customer.next_due_at
+    copied.has_budgets = customer.has_budgets
     copied.counts = customer.counts.copy()
     copied.accounts = {name: _copy_account(one) for name, one in customer.accounts.items()}
     return copied

@@ -14,11 +14,11 @@ from typing import Any
 
 from credyt_mcp import exact_json
 from credyt_mcp.domain.earnings import EARNING, face_value, transaction_tally
+from credyt_mcp.domain.fees import StoredFee
 from credyt_mcp.domain.late_costs import late_tally
 from credyt_mcp.domain.margins import DAY, Tally, Usage, usage_cells, vendor_costs
 from credyt_mcp.domain.shared_costs import EVENT_TYPE
 from credyt_mcp.domain.true_ups import TrueUp, TrueUpPlace, true_up_tally
-from credyt_mcp.domain.usage import StoredFee
 from credyt_mcp.storage.rollups import (
     NOTHING,
     PART,

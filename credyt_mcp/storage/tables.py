@@ -167,6 +167,7 @@ class CustomerRow(SQLModel, table=True):
     details: Any = Field(sa_type=ExactJson)
     next_due_at: datetime | None = Field(default=None, sa_type=Micros)
     default_card: str | None = Field(default=None, sa_type=Text)
+    has_budgets: int = 0
     created_at: datetime = Field(sa_type=Micros)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from credyt_mcp import exact_json
-from credyt_mcp.domain.usage import StoredFee
+from credyt_mcp.domain.fees import StoredFee
 from credyt_mcp.storage import rollup_verification
 from credyt_mcp.storage.database import Database
 

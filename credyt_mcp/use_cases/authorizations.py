@@ -13,6 +13,7 @@ from credyt_mcp.clock import SECOND, from_micros
 from credyt_mcp.domain.assets import currency
 from credyt_mcp.domain.authorizations import Authorize, Authorized, CaptureAmount, Extend, Release
 from credyt_mcp.domain.book import Authorization, CustomerRef
+from credyt_mcp.domain.budgets import cost_items, sums_by_code
 from credyt_mcp.domain.money import Asset, from_units, to_units
 from credyt_mcp.domain.usage import UsageEvent
 from credyt_mcp.errors import InvalidRequest, NotFound, UnknownReference
@@ -27,8 +28,9 @@ from credyt_mcp.use_cases.context import (
     Result,
     ShortText,
 )
+from credyt_mcp.use_cases.event_costs import stored_costs
 from credyt_mcp.use_cases.recording import record
-from credyt_mcp.use_cases.usage_fields import EventData, UsageEventFields
+from credyt_mcp.use_cases.usage_fields import CostList, EventData, LlmUsages, UsageEventFields
 
 DEFAULT_SECONDS, SECONDS_MAX = 900, 30 * 24 * 3600
 
@@ -59,6 +61,13 @@ class AuthorizeUsage(Command):
     account_name: str = "default"
     expires_in: Annotated[Seconds, Field(description="seconds, default 900")] = DEFAULT_SECONDS
     subject: Annotated[str | None, Field(max_length=255, description="what it is for")] = None
+    user_id: Annotated[str | None, Field(max_length=255, description="the customer's end user")] = (
+        None
+    )
+    costs: Annotated[
+        CostList | None, Field(description="estimate for cost budgets, as in record_event")
+    ] = None
+    llm_usage: Annotated[LlmUsages | None, Field(description="likewise")] = None
     metadata: dict[str, str] | None = None
 
     @model_validator(mode="before")
@@ -156,7 +165,8 @@ class _Priced(NamedTuple):
 
 
 async def authorize_usage(billing: Billing, command: AuthorizeUsage) -> AuthorizationView:
-    """Raises InsufficientBalance when it is denied, UnknownReference, IdReused."""
+    """Raises InsufficientBalance or BudgetExceeded when it is denied, UnknownReference,
+    IdReused."""
     if command.customer_id is None and command.customer_external_id is None:
         raise InvalidRequest("customer_id", "is required, or customer_external_id")
     external = command.customer_external_id if command.customer_id is None else command.customer_id
@@ -176,14 +186,16 @@ async def authorize_usage(billing: Billing, command: AuthorizeUsage) -> Authoriz
             account_name=command.account_name,
             asset=asset,
             amount=units,
+            user_id=command.user_id,
+            costs=await _estimated_costs(billing, command),
         )
     )
     return view(authorized)
 
 
 async def extend_authorization(billing: Billing, command: ExtendAuthorization) -> AuthorizationView:
-    """Raises InsufficientBalance when it is denied (the hold stays as it was), NotFound,
-    WrongState once it has ended."""
+    """Raises InsufficientBalance or BudgetExceeded when it is denied (the hold stays as it was),
+    NotFound, WrongState once it has ended."""
     if command.amount is None and command.expires_in is None:
         raise InvalidRequest("amount", "give amount, expires_in, or both")
     extended: Authorized = await billing.lane.submit(
@@ -309,6 +321,23 @@ def _estimated(command: AuthorizeUsage) -> UsageEvent | None:
     if command.event_type is None:
         return None
     return UsageEvent(command.id, command.event_type, None, data=command.data)
+
+
+async def _estimated_costs(billing: Billing, command: AuthorizeUsage) -> dict[str, int]:
+    """What the work will cost the tenant, in units by currency: as far as it is told, and known."""
+    if not command.costs and not command.llm_usage:
+        return {}
+    event = UsageEventFields(
+        id=command.id,
+        event_type=command.event_type or "estimate",
+        costs=command.costs,
+        llm_usage=command.llm_usage,
+    )
+    try:
+        [costs] = await stored_costs(billing, [event], internal=False)
+    except InvalidRequest as error:
+        raise error.renamed("", without="events[0].") from None
+    return sums_by_code(cost_items(costs, at=0))
 
 
 async def _amount(billing: Billing, command: AuthorizeUsage) -> _Priced:

@@ -10,10 +10,10 @@ from typing import Any
 from credyt_mcp.clock import from_micros
 from credyt_mcp.domain.assets import plain
 from credyt_mcp.domain.compiled_prices import UsagePrice
+from credyt_mcp.domain.fees import StoredFee
 from credyt_mcp.domain.margins import vendor_costs
 from credyt_mcp.domain.money import Asset, from_units
 from credyt_mcp.domain.pricing import describe
-from credyt_mcp.domain.usage import StoredFee
 from credyt_mcp.storage.ledger_tables import EventRow
 from credyt_mcp.use_cases.context import (
     Billing,

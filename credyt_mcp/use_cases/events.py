@@ -10,8 +10,9 @@ import anyio
 from pydantic import Field
 
 from credyt_mcp.domain.book import CustomerRef
+from credyt_mcp.domain.fees import StoredFee
 from credyt_mcp.domain.money import from_units
-from credyt_mcp.domain.usage import EventOutcome, StoredFee, UsageRecorded
+from credyt_mcp.domain.usage import EventOutcome, UsageRecorded
 from credyt_mcp.errors import InvalidRequest, NotFound, TooMany
 from credyt_mcp.ids import client_id_of
 from credyt_mcp.storage import events, shared_costs, unpriced

@@ -11,6 +11,7 @@ from pydantic import Field, WithJsonSchema
 from credyt_mcp.clock import to_micros
 from credyt_mcp.domain.assets import plain
 from credyt_mcp.domain.compiled_prices import UsagePrice
+from credyt_mcp.domain.fees import no_price_warning
 from credyt_mcp.domain.metering import matching
 from credyt_mcp.domain.money import from_units
 from credyt_mcp.domain.pricing import (
@@ -23,7 +24,6 @@ from credyt_mcp.domain.pricing import (
     measure,
     quote,
 )
-from credyt_mcp.domain.usage import no_price_warning
 from credyt_mcp.errors import InvalidRequest, TooMany
 from credyt_mcp.storage import assets, products
 from credyt_mcp.storage.rate_cards import compile_usage_prices

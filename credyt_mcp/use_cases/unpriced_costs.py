@@ -10,10 +10,10 @@ import anyio
 
 from credyt_mcp.clock import to_micros
 from credyt_mcp.domain.book import CustomerRef
+from credyt_mcp.domain.fees import StoredFee
 from credyt_mcp.domain.late_costs import PriceLate
 from credyt_mcp.domain.llm_pricing import Unpriced
 from credyt_mcp.domain.margins import Usage
-from credyt_mcp.domain.usage import StoredFee
 from credyt_mcp.errors import InvalidRequest
 from credyt_mcp.ids import client_id_of, client_key, new_id
 from credyt_mcp.storage import unpriced

@@ -98,6 +98,10 @@ class LlmUsage(Command):
     ] = None
 
 
+CostList = Annotated[list[Cost], Field(max_length=100)]
+LlmUsages = LlmUsage | Annotated[list[LlmUsage], Field(max_length=100)]
+
+
 class UsageEventFields(Command):
     id: EventId
     event_type: EventType
@@ -111,14 +115,11 @@ class UsageEventFields(Command):
     description: Annotated[str | None, Field(max_length=1000)] = None
     data: EventData = None
     costs: Annotated[
-        list[Cost] | None,
-        Field(
-            max_length=100,
-            description='what it cost you: [{"id","vendor_id","amount","currency"}]',
-        ),
+        CostList | None,
+        Field(description='what it cost you: [{"id","vendor_id","amount","currency"}]'),
     ] = None
     llm_usage: Annotated[
-        LlmUsage | Annotated[list[LlmUsage], Field(max_length=100)] | None,
+        LlmUsages | None,
         Field(description='{"provider","model","usage"}: model calls, whose cost we work out'),
     ] = None
     depends_on: Annotated[

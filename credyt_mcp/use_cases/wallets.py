@@ -7,8 +7,9 @@ credit that took effect is there, whether or not it has been booked.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
+from pydantic import Field
 from sqlmodel import Session
 
 from credyt_mcp.clock import from_micros, to_micros
@@ -19,6 +20,7 @@ from credyt_mcp.errors import NotFound
 from credyt_mcp.storage import wallets
 from credyt_mcp.storage.ledger_tables import GrantRow
 from credyt_mcp.storage.tables import CustomerRow
+from credyt_mcp.use_cases.budgets import BudgetView, of_customer
 from credyt_mcp.use_cases.context import (
     Billing,
     Command,
@@ -34,7 +36,7 @@ TRANSACTION_TYPES = {"adjustment": "adjustment", "charge": "fee"}
 
 
 class GetWallet(Command):
-    """What a customer can spend now, per account."""
+    """What a customer can spend now, per account, and their budgets."""
 
     customer_id: CustomerId
 
@@ -73,6 +75,9 @@ class AccountSummary(Result):
 
 class Wallet(Result):
     accounts: list[AccountSummary]
+    budgets: Annotated[
+        list[BudgetView] | None, Field(description="of all the customer's usage, if there are any")
+    ] = None
 
 
 class AccountDetails(AccountSummary):
@@ -135,7 +140,10 @@ class TransactionDetails(Result):
 async def get_wallet(billing: Billing, command: GetWallet) -> Wallet:
     def read(session: Session, customer: CustomerRow) -> Wallet:
         accounts = accounts_now(session, billing, customer)
-        return Wallet(accounts=[AccountSummary(**_summary(account)) for account in accounts])
+        return Wallet(
+            accounts=[AccountSummary(**_summary(account)) for account in accounts],
+            budgets=of_customer(session, customer, billing.now()),
+        )
 
     return await read_now(billing, command.customer_id, read)
 

@@ -72,6 +72,7 @@ BODIES: dict[str, Any] = {
     },
     "POST /customers/{customer_id}/wallet/adjustments": CREDIT,
     "POST /customers/{customer_id}/wallet/charges": CREDIT,
+    "PUT /customers/{customer_id}/budgets": {"limit": 7},
     "PATCH /customers/{customer_id}/wallet/{account_id}": {"overdraft_limit": 3},
     "PUT /customers/{customer_id}/wallet/{account_id}/auto-top-up": AUTO_TOP_UP,
     "POST /customers/{customer_id}/payment-methods": RETURN,
@@ -140,6 +141,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "quote_asset": {"asset_code": "{asset_code}", "source": "USD", "amount": 1},
     "record_event": {"customer_id": "{customer_id}", **EVENT},
     "release_authorization": {"authorization_id": "{authorization_id}"},
+    "set_budget": {"customer_id": "{customer_id}", "limit": 8, "window": "day"},
     "set_wallet_limits": {
         "customer_id": "{customer_id}",
         "account_id": "{account_id}",

@@ -212,5 +212,8 @@ async def _wallet(world: World) -> None:
     watched = {"metric": "cost", "scope": "customer", "customer_id": "jane", "threshold": 9}
     alert = await world.make("/alerts", {**watched, "name": mark})
     world.values["alert_id"] = [alert["id"]]
+    limited = {"limit": 100, "user_id": f"user {mark}"}
+    budget = await world.make("/customers/jane/budgets", limited, "PUT")
+    world.values["budget_id"] = [budget["id"]]
     hold = {"id": "hold-1", "customer_id": "jane", "amount": 2, "subject": mark}
     await world.make("/authorizations", hold)

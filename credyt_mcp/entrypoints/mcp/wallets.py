@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from credyt_mcp.entrypoints.mcp.tool import READ, REPEATABLE, BillingTool
-from credyt_mcp.use_cases import adjustments, limits, wallets
+from credyt_mcp.use_cases import adjustments, budgets, limits, wallets
 
 TOOLS = (
     BillingTool(wallets.get_wallet, wallets.GetWallet, "Get wallet", READ),
@@ -11,4 +11,5 @@ TOOLS = (
         adjustments.create_adjustment, adjustments.CreateAdjustment, "Create adjustment", REPEATABLE
     ),
     BillingTool(limits.set_wallet_limits, limits.SetWalletLimits, "Set wallet limits", REPEATABLE),
+    BillingTool(budgets.set_budget, budgets.SetBudget, "Set budget", REPEATABLE),
 )

@@ -25,7 +25,11 @@ HOT_ROUTES = (
         authorizations.AuthorizeUsage,
         authorizations.AuthorizeUsage,
         _created,
-        {201: "Held", 200: "Held before under this id", 402: "Denied: insufficient_balance"},
+        {
+            201: "Held",
+            200: "Held before under this id",
+            402: "Denied: insufficient_balance, budget_exceeded",
+        },
     ),
     HotRoute(
         "/authorizations/{authorization_id}/extend",
@@ -33,7 +37,7 @@ HOT_ROUTES = (
         authorizations.ExtendAuthorization,
         authorizations.ExtendFields,
         json_response,
-        {200: "Extended", 402: "Denied: insufficient_balance"},
+        {200: "Extended", 402: "Denied: insufficient_balance, budget_exceeded"},
     ),
     HotRoute(
         "/authorizations/{authorization_id}/capture",

@@ -66,6 +66,7 @@ PATH_MEANINGS = {
     "bill_id": "imported bill's id",
     "webhook_id": "destination's id",
     "alert_id": "alert's id",
+    "budget_id": "budget's id",
     "webhook_event_id": "id of the event that was sent",
     "provider": "whose model it is, such as `openai`",
     "model": "the model as the provider names it",
@@ -152,6 +153,7 @@ BODIES: dict[str, dict[str, Any]] = {
         "description": "Bank transfer",
         "metadata": {"psp": "bank", "reference": "F-2291"},
     },
+    "set_budget": {"limit": 10, "window": "day", "user_id": "*"},
     "set_wallet_limits": {"overdraft_limit": 2, "low_balance_threshold": 5},
     "create_charge": {
         "transaction_id": "7b1c2f0e-9d5a-4b57-8f7e-0d1f6f4a2b11",

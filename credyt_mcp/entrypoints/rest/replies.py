@@ -16,6 +16,7 @@ from starlette.types import Message, Receive
 from credyt_mcp import exact_json
 from credyt_mcp.entrypoints.validation import invalid_request
 from credyt_mcp.errors import (
+    BudgetExceeded,
     CredytError,
     InsufficientBalance,
     InternalError,
@@ -130,7 +131,9 @@ def problem(error: CredytError) -> Response:
         code=error.code,
         hint=error.hint,
     )
-    facts: dict[str, Any] = error.facts if isinstance(error, InsufficientBalance) else {}
+    facts: dict[str, Any] = (
+        error.facts if isinstance(error, InsufficientBalance | BudgetExceeded) else {}
+    )
     if isinstance(error, InvalidRequest):
         facts = {"errors": error.errors}
     headers = {}

@@ -15,9 +15,9 @@ from alembic import op
 
 from credyt_mcp import exact_json
 from credyt_mcp.domain.earnings import EARNING, face_value, transaction_tally
+from credyt_mcp.domain.fees import StoredFee
 from credyt_mcp.domain.late_costs import late_tally
 from credyt_mcp.domain.margins import DAY, Tally, Usage, usage_cells, vendor_costs
-from credyt_mcp.domain.usage import StoredFee
 
 revision = "0016"
 down_revision = "0015"
