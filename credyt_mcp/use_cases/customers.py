@@ -68,9 +68,10 @@ class CreateCustomer(Command):
         list[SubscriptionFields],
         Field(max_length=50, description='[{"products":[{"code":"image_gen"}]}]'),
     ] = Field(default_factory=list)
-    external_accounts: Annotated[list[ExternalAccount], Field(max_length=20)] = Field(
-        default_factory=list
-    )
+    external_accounts: Annotated[
+        list[ExternalAccount],
+        Field(max_length=20, description='[{"provider":"stripe","provider_id":"cus_1"}]'),
+    ] = Field(default_factory=list)
 
 
 class CustomerCreated(Result):

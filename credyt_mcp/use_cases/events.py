@@ -50,7 +50,9 @@ class SubmitEvents(Command):
 
     customer_id: Annotated[str | None, Field(description="customer id, or your external id")] = None
     customer_external_id: str | None = None
-    events: Annotated[list[UsageEventFields], Field(description="fields as record_event's")]
+    events: Annotated[
+        list[UsageEventFields], Field(description='as record_event: [{"id","event_type","data"}]')
+    ]
     authorization_id: Annotated[
         str | None, Field(description="authorization that all events capture")
     ] = None

@@ -59,7 +59,7 @@ class CreateWallet(Command):
     ] = None
     limits: Annotated[
         AssetLimits | list[AssetLimits] | None,
-        Field(description="as in set_wallet_limits"),
+        Field(description='[{"asset":"USD","hard_limit":true}], as in set_wallet_limits'),
     ] = None
 
 

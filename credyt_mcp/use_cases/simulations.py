@@ -63,7 +63,13 @@ class SimulatedEvent(Command):
 
 
 class SimulationFields(Command):
-    events: Annotated[list[SimulatedEvent], Field(description="priced in this order")]
+    events: Annotated[
+        list[SimulatedEvent],
+        Field(
+            description='in order: [{"id":"1","event_type","data"}], also occurred_at, and '
+            "llm_usage to see its cost, as in record_event"
+        ),
+    ]
 
 
 class SimulateUsage(SimulationFields):

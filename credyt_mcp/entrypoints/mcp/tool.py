@@ -51,12 +51,12 @@ class BillingTool:
         )
 
 
-# Limits are left to the error that names them; costs are shown by example in their description.
+# Limits are left to the error that names them; what a description shows by example, or another
+# tool's arguments say, is not spelled out.
 _LEFT_OUT = {"pattern", "minLength", "maxLength", "minItems", "maxItems", "maxProperties"}
 _LEFT_OUT |= {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"}
-_BY_EXAMPLE = {"Cost", "LlmUsage"}
-# Described once, in the tool that has the same fields as its own arguments.
-_TOLD_ELSEWHERE = {"UsageEventFields", "AssetLimits"}
+_BY_EXAMPLE = {"Cost", "LlmUsage", "UsageEventFields", "SimulatedEvent", "AssetLimits"}
+_BY_EXAMPLE |= {"SubscriptionFields", "ProductRef", "ExternalAccount"}
 
 
 def _compact(schema: dict[str, Any]) -> dict[str, Any]:
@@ -64,9 +64,6 @@ def _compact(schema: dict[str, Any]) -> dict[str, Any]:
     compact: dict[str, Any] = _simplify(deepcopy(schema))
     compact.pop("description", None)
     shown = {k: v for k, v in compact.pop("$defs", {}).items() if k not in _BY_EXAMPLE}
-    for name in _TOLD_ELSEWHERE & shown.keys():
-        for field in shown[name]["properties"].values():
-            field.pop("description", None)
     if shown:
         compact = {"$defs": shown, **compact}
     compact["additionalProperties"] = False
