@@ -198,6 +198,20 @@ def a_customers_life(browser: httpx.Client, paid: Pay, server: Server, app: Live
     for amount in ("11", "-1", "x"):
         assert browser.post(f"{app.routes}/top-up", params={"amount": amount}).status_code == 422
     heard(server, app)
+    a_budget(paid, server)
+
+
+def a_budget(paid: Pay, server: Server) -> None:
+    """Who has used what they may is told until when, and not to top up."""
+    with server.sync_client() as client:
+        [customer] = client.get("/customers").json()["items"]
+        budgets = f"/customers/{customer['id']}/budgets"
+        budget = client.put(budgets, json={"limit": 0.1, "window": "month"}).json()
+        refused = paid()
+        assert refused.status_code == 429, refused.text
+        assert refused.json()["code"] == "budget_exceeded"
+        assert refused.json()["resets_at"] == budget["resets_at"]
+        assert client.delete(f"{budgets}/{budget['id']}").is_success
 
 
 def a_streams_life(browser: httpx.Client, path: str, server: Server, app: LiveApp) -> None:

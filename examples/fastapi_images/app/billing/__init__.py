@@ -8,6 +8,7 @@ from .charges import Charge
 from .errors import (
     BillingError,
     BillingUnavailable,
+    BudgetExceeded,
     DuplicateRequest,
     InsufficientBalance,
 )
@@ -18,6 +19,7 @@ __all__ = [
     "BilledStream",
     "BillingError",
     "BillingUnavailable",
+    "BudgetExceeded",
     "Charge",
     "DuplicateRequest",
     "InsufficientBalance",

@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import quote, urljoin
 
 from . import config
-from .errors import BillingRefused, BillingUnavailable, InsufficientBalance
+from .errors import BillingRefused, BillingUnavailable, BudgetExceeded, InsufficientBalance
 
 TIMEOUT_SECONDS = 5
 PAUSES = (0.2, 0.8)
@@ -137,7 +137,9 @@ def _refusal(answer: urllib.error.HTTPError) -> BillingRefused:
         problem = json.loads(answer.read(), parse_float=Decimal)
     except ValueError:
         problem = {}
-    if answer.code == 402:
-        return InsufficientBalance(problem)
     code = problem.get("code", f"http_{answer.code}")
+    if code == "insufficient_balance":
+        return InsufficientBalance(problem)
+    if code == "budget_exceeded":
+        return BudgetExceeded(problem)
     return BillingRefused(code, problem.get("detail", ""))

@@ -50,6 +50,20 @@ class InsufficientBalance(BillingRefused):
         return {**super().body(), **said, "top_up_url": "/api/billing/top-up"}
 
 
+class BudgetExceeded(BillingRefused):
+    """Who asks has used what they may in this hour, day or month; nothing was done."""
+
+    status = 429
+    message = "You have reached your limit for now."
+
+    def __init__(self, problem: dict[str, Any]) -> None:
+        super().__init__("budget_exceeded", problem.get("detail", ""))
+        self.resets_at = problem.get("resets_at")
+
+    def body(self) -> dict[str, Any]:
+        return {**super().body(), "resets_at": self.resets_at}
+
+
 class DuplicateRequest(BillingError):
     """A request with this id ran before or runs now: it must not be done twice."""
 

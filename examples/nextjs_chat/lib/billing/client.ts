@@ -3,7 +3,13 @@
 // changes you make here are kept.
 
 import { ASSET, CURRENCY, PRODUCTS, RETURN_PATH } from "./config";
-import { BillingRefused, BillingUnavailable, InsufficientBalance } from "./errors";
+import {
+  BillingError,
+  BillingRefused,
+  BillingUnavailable,
+  BudgetExceeded,
+  InsufficientBalance,
+} from "./errors";
 
 const TIMEOUT_MS = 5000;
 const PAUSES_MS = [200, 800];
@@ -142,7 +148,7 @@ async function call<T>(method: string, path: string, body?: object, tries = 2): 
       if (!PASSING.includes(answer.status)) throw refusal(answer.status, said as Problem);
       reason = `it answered ${answer.status}`;
     } catch (error) {
-      if (error instanceof BillingRefused || error instanceof InsufficientBalance) throw error;
+      if (error instanceof BillingError) throw error;
       reason = String(error);
     }
   }
@@ -154,11 +160,16 @@ interface Problem {
   detail?: string;
   available?: number;
   missing?: number;
+  resets_at?: string;
 }
 
-function refusal(status: number, problem: Problem): BillingRefused | InsufficientBalance {
-  if (status === 402) return new InsufficientBalance(problem.available, problem.missing);
-  return new BillingRefused(problem.code ?? `http_${status}`, problem.detail ?? "");
+function refusal(status: number, problem: Problem): BillingError {
+  const { code = `http_${status}`, detail = "" } = problem;
+  if (code === "insufficient_balance") {
+    return new InsufficientBalance(problem.available, problem.missing);
+  }
+  if (code === "budget_exceeded") return new BudgetExceeded(problem.resets_at);
+  return new BillingRefused(code, detail);
 }
 
 /** Without an exponent, however small. */

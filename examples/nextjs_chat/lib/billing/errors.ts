@@ -56,6 +56,20 @@ export class InsufficientBalance extends BillingError {
   }
 }
 
+/** Who asks has used what they may in this hour, day or month; nothing was done. */
+export class BudgetExceeded extends BillingError {
+  readonly resetsAt: string | undefined;
+
+  constructor(resetsAt?: string) {
+    super(429, "budget_exceeded", "You have reached your limit for now.");
+    this.resetsAt = resetsAt;
+  }
+
+  override body(): Record<string, unknown> {
+    return { ...super.body(), resets_at: this.resetsAt };
+  }
+}
+
 /** A request with this id ran before or runs now: it must not be done twice. */
 export class DuplicateRequest extends BillingError {
   constructor() {

@@ -10,7 +10,13 @@ import { SignInFirst } from "./errors";
 import { currentUserId } from "./user";
 import { requestIdOf } from "./web";
 
-export { BillingError, BillingUnavailable, DuplicateRequest, InsufficientBalance } from "./errors";
+export {
+  BillingError,
+  BillingUnavailable,
+  BudgetExceeded,
+  DuplicateRequest,
+  InsufficientBalance,
+} from "./errors";
 export {
   balanceAnswer,
   billedStream,
