@@ -53,8 +53,8 @@ class Settings(BaseSettings):
     )
     webhook_worker: bool = Field(
         default=True,
-        description="whether this process sends webhooks and follows up payments; some process "
-        "must",
+        description="whether this process sends webhooks, charges what is due and follows up "
+        "payments; some process must",
     )
     rate_limit: int = Field(
         default=20_000,

@@ -43,7 +43,8 @@ async def sweep(billing: Billing, works: Iterable[DueWork] | None = None) -> int
 
 
 async def keep_sweeping(billing: Billing) -> None:
-    """Sweep every few seconds, until cancelled; beside it each kind that asks others by itself."""
+    """Sweep every few seconds, until cancelled; beside it each kind that asks others by itself, if
+    this process is to."""
 
     async def keep_doing(works: Sequence[DueWork], seconds: float) -> NoReturn:
         while True:
@@ -52,7 +53,7 @@ async def keep_sweeping(billing: Billing) -> None:
 
     async with anyio.create_task_group() as beside:
         for work in WORK:
-            if work.asks_others:
+            if work.asks_others and billing.settings.webhook_worker:
                 beside.start_soon(keep_doing, [work], work.every)
         own = [work for work in WORK if not work.asks_others]
         beside.start_soon(keep_doing, own, SWEEP_SECONDS)
