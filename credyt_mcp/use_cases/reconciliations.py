@@ -19,7 +19,7 @@ from credyt_mcp.domain.money import Asset, from_units
 from credyt_mcp.domain.reconciliations import Classes, Recorded, Row, settle_timing
 from credyt_mcp.domain.true_ups import BookTrueUp, TrueUpPlace
 from credyt_mcp.domain.vendor_bills import WHOLE, without_tier
-from credyt_mcp.errors import InvalidRequest, NotFound
+from credyt_mcp.errors import InvalidRequest, UnknownReference
 from credyt_mcp.storage import true_ups, vendor_bills, vendors
 from credyt_mcp.use_cases import price_table
 from credyt_mcp.use_cases.billed_usage import BilledUsage, VendorDay
@@ -63,7 +63,7 @@ class Found:
 
 
 async def reconcile_costs(billing: Billing, command: ReconcileCosts) -> Reconciliation:
-    """Raises InvalidRequest, NotFound, TooMany."""
+    """Raises InvalidRequest, UnknownReference (vendor), TooMany."""
 
     def work(step: Step) -> Reconciliation:
         return reconciliation(billing, command, lambda count, _: step(count), EVENTS_MAX)
@@ -138,8 +138,8 @@ def _booked(wanted: dict[Place, int], added: dict[Place, int]) -> list[TrueUpBoo
 def compared(
     billing: Billing, command: BilledPeriod, progress: Progress, at_most: int | None
 ) -> Found:
-    """Walk what was recorded and set it against what was billed. Raises InvalidRequest, NotFound
-    for a vendor that there is not, TooMany."""
+    """Walk what was recorded and set it against what was billed. Raises InvalidRequest,
+    UnknownReference (vendor), TooMany."""
     tenant_id = billing.tenant.id
     with billing.database.read() as session:
         vendor = _vendor(session, tenant_id, command.vendor_id)
@@ -257,7 +257,7 @@ def _vendor(session: Session, tenant_id: int, name: str | None) -> str | None:
     row = vendors.find(session, tenant_id, name)
     row = row or vendors.find(session, tenant_id, price_table.canonical(name))
     if row is None:
-        raise NotFound(f"there is no vendor '{name}'", hint="GET /vendors lists them.")
+        raise UnknownReference("vendor_id", f"there is no vendor '{name}'")
     return row.public_id
 
 

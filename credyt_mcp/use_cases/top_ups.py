@@ -255,6 +255,7 @@ def _written_row(
     check_can_take_payments(billing, "currency")
     paid = _known_currency(command.currency, "currency")
     units = to_units(command.amount, paid)
+    minor_amount(units, paid)
     now, account = billing.now(), provider.account
     expires_at = command.credit_expires_at
     if expires_at is None and billing.settings.top_up_expiry_days is not None:

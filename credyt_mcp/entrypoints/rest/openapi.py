@@ -107,7 +107,8 @@ def _complete(
     statuses = set(_ALWAYS)
     if body is not None:
         statuses |= _WITH_BODY
-    if "{" in path or "303" in operation["responses"]:
+    names = [parameter["name"] for parameter in operation.get("parameters", ())]
+    if "{" in path or "303" in operation["responses"] or any(one.endswith("_id") for one in names):
         statuses.add(404)
     if method != "get":
         statuses.add(409)

@@ -16,7 +16,12 @@ from typing import Any
 from urllib.parse import quote, urljoin
 
 from . import config
-from .errors import BillingRefused, BillingUnavailable, BudgetExceeded, InsufficientBalance
+from .errors import (
+    BillingRefused,
+    BillingUnavailable,
+    BudgetExceeded,
+    InsufficientBalance,
+)
 
 TIMEOUT_SECONDS = 5
 PAUSES = (0.2, 0.8)
