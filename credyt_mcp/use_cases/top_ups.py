@@ -272,17 +272,7 @@ def _written_row(
         destination = assets.find(session, billing.tenant.id, target.asset)
         if destination is None:
             raise UnknownReference("destination.asset", f"there is no asset '{target.asset}'")
-        rate = target.exchange_rate
-        if destination == paid:
-            rate = None
-        elif rate is None:
-            rate = rate_in_force(session, billing.tenant.id, destination, paid, now)
-            if rate is None:
-                raise InvalidRequest(
-                    "destination.asset",
-                    f"'{destination.code}' has no {paid.code} rate in force",
-                    hint="Add one with add_asset_rate, or give destination.exchange_rate.",
-                )
+        rate = _rate(session, billing, target, destination, paid)
         row = TopUpRow(
             tenant_id=billing.tenant.id,
             public_id=new_id("top"),
@@ -309,6 +299,23 @@ def _written_row(
         _converted(row, destination)
         session.add(row)
         return row, customer.public_id, settings
+
+
+def _rate(
+    session: Session, billing: Billing, target: Destination, destination: Asset, paid: Asset
+) -> Decimal | None:
+    if destination == paid:
+        return None
+    if target.exchange_rate is not None:
+        return target.exchange_rate
+    rate = rate_in_force(session, billing.tenant.id, destination, paid, billing.now())
+    if rate is None:
+        raise InvalidRequest(
+            "destination.asset",
+            f"'{destination.code}' has no {paid.code} rate in force",
+            hint="Add one with add_asset_rate, or give destination.exchange_rate.",
+        )
+    return rate
 
 
 def rate_in_force(
