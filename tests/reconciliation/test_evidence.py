@@ -139,7 +139,7 @@ async def test_what_nobody_was_billed_for_is_unexplained_and_other_days_are_name
 
 
 async def test_what_cannot_be_asked_is_refused(ask: Ask) -> None:
-    await ask("GET", "/reconciliation", status=404, vendor_id="nobody")
+    await ask("GET", "/reconciliation", status=422, vendor_id="nobody")
     await ask("GET", "/reconciliation", status=422, period_from=DAY, period_to="2026-11-15")
     await ask("GET", "/reconciliation", status=422, period_from="2020-01-01", period_to=DAY)
     found = await ask("GET", "/reconciliation")
