@@ -6,7 +6,7 @@ from __future__ import annotations
 import logging
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Self, cast
 
 import anyio
 from pydantic import Field, model_validator
@@ -182,19 +182,23 @@ def _check(billing: Billing, tenant_id: int | None) -> int:
     return done
 
 
+def _began(rule: AlertRuleRow, now: datetime) -> datetime:
+    return began(cast("Window", rule.span), now)
+
+
 def _changes(session: Session, rule: AlertRuleRow, now: datetime) -> bool:
     """Whether there is anything to write."""
     if rule.span == "hour" and alerts.hour_base(rule, began("hour", now)) is None:
         return True
     told = alerts.triggered(session, rule)
-    start = began(rule.span, now)  # type: ignore[arg-type]
+    start = _began(rule, now)
     known = {customer for customer, began_at in told.items() if began_at == start}
     return known != told.keys() or known != _across(session, rule, now).keys()
 
 
 def _across(session: Session, rule: AlertRuleRow, now: datetime) -> dict[int, Decimal]:
     """Values that are across the line in the present window, by customer."""
-    start = began(rule.span, now)  # type: ignore[arg-type]
+    start = _began(rule, now)
     sums = alerts.watch(session, rule, start.date())
     if rule.span == "hour":
         base = alerts.hour_base(rule, start) or {}
@@ -207,7 +211,7 @@ def _across(session: Session, rule: AlertRuleRow, now: datetime) -> dict[int, De
 
 
 def _tell(session: Session, rule: AlertRuleRow, now: datetime) -> int:
-    start = began(rule.span, now)  # type: ignore[arg-type]
+    start = _began(rule, now)
     if rule.span == "hour" and alerts.hour_base(rule, start) is None:
         alerts.keep_hour_base(rule, start, alerts.watch(session, rule, start.date()))
         session.add(rule)

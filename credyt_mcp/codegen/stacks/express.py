@@ -51,19 +51,11 @@ def match(app: App) -> Match | None:
     if not made:
         return None
     entry = min(made, key=lambda path: (path.count("/"), path))
-    kind, where = _user(app)
+    kind, where = app.known_user(USERS, ".ts")
     evidence = [f"{entry} makes an Express app", "package.json lists express"]
     evidence += [f"{where} knows the user"] if where else []
     sure = len(made) == 1
     return Match("express", app.root, "sure" if sure else "likely", tuple(evidence), entry, kind)
-
-
-def _user(app: App) -> tuple[str, str]:
-    for kind, pattern in USERS:
-        for path, _ in app.search(pattern, ".ts"):
-            if "test" not in path and "billing" not in path:
-                return kind, path
-    return "unknown", ""
 
 
 def emit(app: App, found: Match, answers: Answers, package: str) -> Emission:

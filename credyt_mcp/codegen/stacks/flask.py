@@ -36,7 +36,7 @@ def match(app: App) -> Match | None:
     entry = min(made, key=lambda path: (path.count("/"), path))
     evidence = [f"{entry} makes a Flask app"]
     evidence += [f"{listed} lists flask"] if listed else []
-    kind, where = _user(app)
+    kind, where = app.known_user(USERS, ".py")
     evidence += [f"{where} knows the user"] if where else []
     return Match(
         stack="flask",
@@ -46,14 +46,6 @@ def match(app: App) -> Match | None:
         entry=entry,
         auth=kind,
     )
-
-
-def _user(app: App) -> tuple[str, str]:
-    for kind, pattern in USERS:
-        for path, _ in app.search(pattern, ".py"):
-            if "test" not in path:
-                return kind, path
-    return "unknown", ""
 
 
 def emit(app: App, found: Match, answers: Answers, package: str) -> Emission:

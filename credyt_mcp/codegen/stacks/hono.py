@@ -55,11 +55,7 @@ def match(app: App) -> Match | None:
 def _user(app: App) -> tuple[str, str]:
     if typescript.first(app, CLERK):
         return "clerk", "package.json"
-    for kind, pattern in USERS:
-        for path, _ in app.search(pattern, ".ts", ".tsx"):
-            if "test" not in path and "billing" not in path:
-                return kind, path
-    return "unknown", ""
+    return app.known_user(USERS, ".ts", ".tsx")
 
 
 def emit(app: App, found: Match, answers: Answers, package: str) -> Emission:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from credyt_mcp.codegen.answers import Answers
@@ -45,6 +45,15 @@ class App:
         for path in self.files():
             if path.endswith(endings) and (found := re.search(pattern, self.text(path), re.M)):
                 yield path, found
+
+    def known_user(self, ways: Iterable[tuple[str, str]], *endings: str) -> tuple[str, str]:
+        """The first of the `ways` (its name, a pattern) in which the app's own code knows its user,
+        and the file that says so."""
+        for kind, pattern in ways:
+            for path, _ in self.search(pattern, *endings):
+                if "test" not in path and "billing" not in path:
+                    return kind, path
+        return "unknown", ""
 
 
 @dataclass(frozen=True)
