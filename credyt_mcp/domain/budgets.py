@@ -148,9 +148,14 @@ def usage_items(
 
 def held_items(authorization: Authorization) -> list[Item]:
     """What an authorization holds now, and what its usage was estimated to cost."""
-    at = authorization.created_at
     fees = ((leg.account.asset.code, leg.held) for leg in authorization.legs)
-    costs = authorization.costs.items()
+    return open_items(fees, authorization.costs.items(), authorization.created_at)
+
+
+def open_items(
+    fees: Iterable[tuple[str, int]], costs: Iterable[tuple[str, int]], at: int
+) -> list[Item]:
+    """Of amounts by the code of their asset."""
     return [*fee_items(fees, at), *(Item("cost", code, units, at) for code, units in costs)]
 
 

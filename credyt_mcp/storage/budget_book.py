@@ -35,7 +35,7 @@ def load(
     keys = {
         (watched[who], who, *terms)
         for who, user_id, subject in spenders
-        for terms in _terms(user_id, subject)
+        for terms in terms_of(user_id, subject)
     }
     book.budgets.of = {customer_id: [] for customer_id in watched}
     for row in connection.find(BUDGETS, OWNER, sorted(keys)) if keys else ():
@@ -97,7 +97,7 @@ def use_row(use: BudgetUse) -> dict[str, Any]:
     }
 
 
-def _terms(user_id: str | None, subject: str | None) -> list[tuple[str, str]]:
+def terms_of(user_id: str | None, subject: str | None) -> list[tuple[str, str]]:
     """End user and task of the budgets that such usage may count in: looked up one by one, since a
     customer may have thousands."""
     users = [(name, "") for name in (user_id, EACH) if user_id and name]

@@ -11,30 +11,12 @@ from sqlalchemy import and_, delete, tuple_
 from sqlmodel import Session, col, func, select
 
 from credyt_mcp import ids
-from credyt_mcp.clock import from_micros, to_micros
-from credyt_mcp.domain.budgets import (
-    Budget,
-    BudgetUse,
-    Item,
-    Who,
-    fee_items,
-    held_items,
-    usage_items,
-    window_start,
-)
-from credyt_mcp.domain.fees import StoredFee
-from credyt_mcp.storage import assets, audit, unpriced, wallets
+from credyt_mcp.clock import to_micros
+from credyt_mcp.domain.budgets import Budget, BudgetUse, Who, window_start
+from credyt_mcp.storage import assets, audit, budget_history
 from credyt_mcp.storage.budget_book import budget_of, use_row
 from credyt_mcp.storage.budget_tables import TERMS, BudgetRow, BudgetUseRow
-from credyt_mcp.storage.ledger_tables import (
-    AuthorizationRow,
-    EventRow,
-    LedgerEntryRow,
-    LedgerTransactionRow,
-)
 from credyt_mcp.storage.tables import CustomerRow
-
-AT_ONCE = 1000
 
 
 def page(
@@ -55,7 +37,7 @@ def page(
     for column in (BudgetRow.subject, BudgetRow.user_id, BudgetRow.id):
         query = query.order_by(col(column))
     rows = session.exec(query.offset(offset).limit(limit))
-    return [_domain(session, row) for row in rows], total
+    return [domain_of(session, row) for row in rows], total
 
 
 def find(session: Session, customer: CustomerRow, terms: dict[str, Any]) -> BudgetRow | None:
@@ -105,14 +87,14 @@ def put(
         customer.has_budgets = 1
         session.add(customer)
         session.flush()
-        budget = _domain(session, row)
+        budget = domain_of(session, row)
         for use in _so_far(session, customer, budget, to_micros(now)):
             session.add(BudgetUseRow(**use_row(use)))
     else:
         before = {"amount": row.amount}
         row.amount, row.updated_at = amount, now
         session.add(row)
-        budget = _domain(session, row)
+        budget = domain_of(session, row)
     if before != {"amount": amount}:
         _audit(session, row, "budget.set", actor, now, before, {**terms, "amount": amount})
     return budget
@@ -156,7 +138,7 @@ def _own(customer: CustomerRow) -> tuple[Any, ...]:
     )
 
 
-def _domain(session: Session, row: BudgetRow) -> Budget:
+def domain_of(session: Session, row: BudgetRow) -> Budget:
     asset = assets.find(session, row.tenant_id, row.asset)
     assert asset is not None, "a budget's asset exists"
     return budget_of(row.model_dump(), asset)
@@ -175,71 +157,10 @@ def _so_far(
             return None
         return found.setdefault(part, BudgetUse(budget, part, start))
 
-    for who, items in _used_since(session, customer, start):
+    for used in budget_history.used_since(session, customer, start):
+        if (use := use_of(used.who)) is not None:
+            use.used += budget.sum_of([*used.items, *used.late], start)
+    for who, items in budget_history.held(session, customer):
         if (use := use_of(who)) is not None:
-            use.used += budget.sum_of(items, start)
-    loaded = wallets.load(session, customer, from_micros(now))
-    for row in session.exec(
-        select(AuthorizationRow).where(
-            AuthorizationRow.tenant_id == customer.tenant_id,
-            AuthorizationRow.customer_id == customer.id,
-            AuthorizationRow.status == "open",
-        )
-    ):
-        held = wallets.authorization_of(row, loaded)
-        if (use := use_of(Who.of(held))) is not None:
-            use.held += budget.sum_of(held_items(held))
+            use.held += budget.sum_of(items)
     return iter(found.values())
-
-
-def _used_since(
-    session: Session, customer: CustomerRow, start: int
-) -> Iterator[tuple[Who, list[Item]]]:
-    """Usage that was recorded from `start` on, back from the newest: ids are in that order."""
-    after, last = 0, 2**63 - 1
-    names = ("id", "user_id", "subject", "occurred_at", "recorded_at", "fees", "costs")
-    columns = [getattr(EventRow, name) for name in names]
-    while last:
-        newest = select(*columns).where(EventRow.customer_id == customer.id, EventRow.id < last)
-        rows = session.execute(newest.order_by(col(EventRow.id).desc()).limit(AT_ONCE)).all()
-        late = unpriced.late_costs(session, [row.id for row in rows])
-        last = rows[-1].id if len(rows) == AT_ONCE else 0
-        for row in rows:
-            if to_micros(row.recorded_at) < start:
-                after, last = row.id, 0
-                break
-            at = to_micros(row.occurred_at)
-            fees = [StoredFee(*fee) for fee in row.fees or ()]
-            costs = [*(row.costs or ()), *late.get(row.id, ())]
-            yield Who(customer.id, row.user_id, row.subject), usage_items(fees, costs, at)
-    yield from _captured_since(session, customer, start, after)
-
-
-def _captured_since(
-    session: Session, customer: CustomerRow, start: int, after: int
-) -> Iterator[tuple[Who, list[Item]]]:
-    """Amounts that authorizations were captured with, of rows with ids above `after`."""
-    accounts = wallets.load(session, customer, from_micros(start)).accounts.values()
-    codes = {account.id: account.asset.code for account in accounts}
-    rows = session.exec(
-        select(LedgerTransactionRow)
-        .join(LedgerEntryRow, col(LedgerEntryRow.transaction_id) == col(LedgerTransactionRow.id))
-        .where(
-            col(LedgerEntryRow.account_id).in_(codes),
-            col(LedgerEntryRow.id) > after,
-            LedgerTransactionRow.kind == "charge",
-        )
-    )
-    for row in rows:
-        name = row.details.get("authorization_id")
-        if name is None or row.executed_at is None:
-            continue
-        key = ids.client_key(name)
-        held = session.exec(
-            select(AuthorizationRow).where(
-                AuthorizationRow.tenant_id == customer.tenant_id, AuthorizationRow.key == key
-            )
-        ).one()
-        who = Who(customer.id, held.details.get("user_id"), held.subject)
-        at = to_micros(row.executed_at)
-        yield who, fee_items([(codes[row.account_id], row.amount)], at)

@@ -11,10 +11,11 @@ from itertools import groupby, islice
 from typing import Any
 
 from sqlalchemy import Connection, text
+from sqlmodel import Session
 
 from credyt_mcp import exact_json
 from credyt_mcp.domain.fees import StoredFee
-from credyt_mcp.storage import rollup_verification
+from credyt_mcp.storage import budget_verification, rollup_verification
 from credyt_mcp.storage.database import Database
 
 PROBLEMS_SHOWN = 20
@@ -25,6 +26,7 @@ _COUNTED = (
     "ledger_entries",
     "ledger_accounts",
     "authorizations",
+    "budgets",
     "reversals",
     "margins",
     "customer_margins",
@@ -108,6 +110,9 @@ def check(database: Database, tenant_id: int | None = None) -> tuple[dict[str, i
         rows = connection.execution_options(yield_per=10_000)
         rollups = rollup_verification.problems(lambda sql: _run(rows, sql, tenant_id))
         problems += islice(rollups, PROBLEMS_SHOWN)
+        with Session(connection) as session:
+            budgets = budget_verification.problems(session, tenant_id)
+            problems += islice(budgets, PROBLEMS_SHOWN)
         counts = {
             table: int(_run(connection, _COUNT.replace("{table}", table), tenant_id).scalar())
             for table in _COUNTED

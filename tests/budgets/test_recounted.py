@@ -21,6 +21,7 @@ from credyt_mcp.use_cases.authorizations import (
 )
 from credyt_mcp.use_cases.budgets import delete_budget, list_budgets, set_budget
 from credyt_mcp.use_cases.events import submit_events
+from credyt_mcp.use_cases.ledger import verify_ledger
 from credyt_mcp.use_cases.llm_prices import set_llm_price
 from credyt_mcp.use_cases.sweeping import sweep
 from credyt_mcp.use_cases.unpriced_costs import reprice_costs
@@ -128,6 +129,7 @@ async def test_counts_are_what_a_new_budget_finds(
         await life.authorize()
     await sweep(system.billing)
     counted = await _shown(call)
+    assert (await call(verify_ledger)).problems == []
     for budget in (await call(list_budgets, **JANE, limit=100)).items:
         await call(delete_budget, **JANE, budget_id=budget.id)
     for kind in KINDS:
