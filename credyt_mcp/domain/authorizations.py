@@ -16,21 +16,11 @@ from credyt_mcp.domain.book import Authorization, Book, Customer, CustomerRef, L
 from credyt_mcp.domain.budgets import Who, count_hold, fee_items, held_items, must_fit, spend
 from credyt_mcp.domain.earnings import earn, worth
 from credyt_mcp.domain.fees import estimate
-from credyt_mcp.domain.holds import begin_capture, end_capture, hold, must_be_open
+from credyt_mcp.domain.holds import Authorized, begin_capture, end_capture, hold, must_be_open
 from credyt_mcp.domain.ledger import Account, Transaction, move
 from credyt_mcp.domain.money import Asset, to_units
 from credyt_mcp.domain.usage import UsageEvent
 from credyt_mcp.errors import IdReused, InvalidRequest, NotFound, WrongState
-
-
-@dataclass(frozen=True)
-class Authorized:
-    """An authorization after a command; `repeated` when the command had been done before."""
-
-    authorization: Authorization
-    customer: Customer
-    repeated: bool = False
-    warnings: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

@@ -68,7 +68,7 @@ class SubscribedVersion(NamedTuple):
 @dataclass(eq=False)
 class Customer:
     """`next_due_at` is when time changes one of the customer's subscriptions next; `has_budgets`
-    spares the others a look for budgets."""
+    spares the others a look for budgets. `stored` are the keys of those `counts` that have rows."""
 
     id: int
     tenant_id: int
@@ -76,6 +76,7 @@ class Customer:
     versions: tuple[SubscribedVersion, ...]
     accounts: dict[tuple[str, str], Account] = field(default_factory=dict)
     counts: dict[bytes, Counts] = field(default_factory=dict)
+    stored: set[bytes] = field(default_factory=set)
     authorizations: list[Authorization] = field(default_factory=list)
     next_due_at: int | None = None
     has_budgets: bool = False
@@ -189,7 +190,6 @@ class Book:
         self.new_accounts: list[Account] = []
         self.records: list[Event | Transaction] = []
         self.changed: dict[int, Any] = {}
-        self.stored_counts: set[tuple[int, int, bytes]] = set()
         self.changed_counts: set[tuple[int, int, bytes]] = set()
         self._undo: list[Callable[[], object]] = []
         self.tallies = Tallies(self._undo)
@@ -206,11 +206,16 @@ class Book:
 
     def touch(self, row: Any) -> None:
         """Call before changing a row, so that it is written, or undone."""
-        before, known = row.__dict__.copy(), id(row) in self.changed
-        self.changed[id(row)] = row
-        self._undo.append(lambda: row.__dict__.update(before))
-        if not known:
-            self._undo.append(lambda: self.changed.pop(id(row)))
+        before, changed = row.__dict__.copy(), self.changed
+        known = id(row) in changed
+
+        def take_back() -> None:
+            row.__dict__.update(before)
+            if not known:
+                changed.pop(id(row))
+
+        changed[id(row)] = row
+        self._undo.append(take_back)
 
     def customer(self, ref: CustomerRef) -> Customer:
         """Raises UnknownReference when the tenant has no such customer."""

@@ -6,12 +6,29 @@ What is held is part of the balance still, but not of what is available.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-from credyt_mcp.domain.book import Authorization, Book
+from credyt_mcp.domain.book import Authorization, Book, Customer
 from credyt_mcp.domain.budgets import count_hold
 from credyt_mcp.domain.ledger import Account
 from credyt_mcp.domain.money import from_units, within_range
 from credyt_mcp.errors import InsufficientBalance, WrongState
+
+
+@dataclass(eq=False)
+class Authorized:
+    """An authorization after a command, `repeated` when the command had been done before, and what
+    was `available` then in its first account: whoever is answered may look at it later."""
+
+    authorization: Authorization
+    customer: Customer
+    repeated: bool = False
+    warnings: list[str] = field(default_factory=list)
+    available: int | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        legs = self.authorization.legs
+        self.available = legs[0].account.available if legs else None
 
 
 def hold(book: Book, account: Account, units: int) -> None:

@@ -89,9 +89,6 @@ class Usage(NamedTuple):
         return Tally(tenant_id, customer_id, event_type, user_id, subject, cells)
 
 
-NOBODY = VendorCost("", "", "", 0, counted=True)
-
-
 def usage_cells(day: int, fees: Sequence[Fee], costs: Sequence[VendorCost]) -> list[Cell]:
     """Of an event; its costs may belong to other days."""
     cells = list(_revenue_cells(day, fees, costs))
@@ -157,7 +154,12 @@ def vendor_costs(costs: Iterable[dict[str, Any]] | None) -> list[VendorCost]:
 def _revenue_cells(day: int, fees: Sequence[Fee], costs: Sequence[VendorCost]) -> Iterator[Cell]:
     """What each fee earned in proportion to the costs, or in equal parts where they cannot be
     compared: in several currencies, or with one whose price is not known."""
-    over = [cost for cost in costs if cost.counted] or [NOBODY]
+    over = [cost for cost in costs if cost.counted]
+    if not over:  # most events: nothing to divide
+        for price, earned in fees:
+            for code, units in earned.items():
+                yield Cell(day, price, "", "", "", "", code, units)
+        return
     comparable = len({cost.currency for cost in over}) == 1 and not any(c.unpriced for c in over)
     shares = weights(cost.units if comparable else 1 for cost in over)
     for price, earned in fees:

@@ -13,11 +13,10 @@ from credyt_mcp import ids
 from credyt_mcp.clock import from_micros
 from credyt_mcp.domain.book import Authorization, Book, Customer, CustomerRef, Event
 from credyt_mcp.domain.budgets import Who, cost_items, must_fit, spend, sums_by_code, usage_items
-from credyt_mcp.domain.earnings import (
-    book_usage,
-)
+from credyt_mcp.domain.earnings import book_usage
 from credyt_mcp.domain.fees import bill, price_event, tell_of_no_fee
-from credyt_mcp.domain.holds import begin_capture, end_capture, must_cover
+from credyt_mcp.domain.holds import Authorized, begin_capture, end_capture, must_cover
+from credyt_mcp.domain.money import Asset
 from credyt_mcp.errors import IdReused, InvalidRequest, OutsideWindow, UnknownReference
 
 
@@ -54,12 +53,22 @@ class EventOutcome(NamedTuple):
     event: Event
     duplicate: bool
     warnings: list[str]
-    captured: Authorization | None = None
+    captured: Authorized | None = None
+
+
+class Available(NamedTuple):
+    """What could be spent of an account, in units of its asset."""
+
+    label: str
+    asset: Asset
+    units: int
 
 
 class UsageRecorded(NamedTuple):
-    customer: Customer
+    """What became of each event, and what was available when all were recorded."""
+
     outcomes: list[EventOutcome]
+    available: list[Available]
 
 
 @dataclass(frozen=True)
@@ -104,7 +113,9 @@ class RecordUsage:
                 outcomes.append(self._record(book, customer, event, final))
             except InvalidRequest as error:
                 raise error.renamed(f"events[{index}].") from None
-        return UsageRecorded(customer, outcomes)
+        accounts = customer.accounts.values()
+        available = [Available(one.label, one.asset, one.available) for one in accounts]
+        return UsageRecorded(outcomes, available)
 
     def _record(
         self, book: Book, customer: Customer, event: UsageEvent, final: bool
@@ -144,7 +155,9 @@ class RecordUsage:
         if captured is not None:
             costs = sums_by_code(cost_items(row.costs, 0)) if captured.costs else None
             end_capture(book, captured, priced.owed, final=final, costs=costs)
-        return EventOutcome(row, False, priced.warnings, captured)
+            done = Authorized(captured, customer, warnings=priced.warnings)
+            return EventOutcome(row, False, priced.warnings, done)
+        return EventOutcome(row, False, priced.warnings)
 
     def _authorization(
         self, book: Book, customer: Customer, event: UsageEvent

@@ -301,7 +301,7 @@ class BookStore:
         for row in self._find(COUNTERS, ("tenant_id", "customer_id", "key"), sorted(wanted)):
             owner = wanted[row["tenant_id"], row["customer_id"], row["key"]]
             owner.counts[row["key"]] = Counts(Decimal(row["units"]), Decimal(row["volume"]))
-            book.stored_counts.add((row["tenant_id"], row["customer_id"], row["key"]))
+            owner.stored.add(row["key"])
 
     def _save_accounts(self, book: Book) -> None:
         new = book.new_accounts
@@ -347,14 +347,12 @@ class BookStore:
                 self.connection.insert(table, rows)
 
     def _save_counts(self, book: Book) -> None:
-        counts = {
-            (customer.tenant_id, customer.id): customer.counts
-            for customer in book.customers.values()
-        }
+        owners = {customer.id: customer for customer in book.customers.values()}
         new: list[dict[str, Any]] = []
         stored: list[dict[str, Any]] = []
         for tenant_id, customer_id, key in sorted(book.changed_counts):
-            count = counts[tenant_id, customer_id][key]
+            owner = owners[customer_id]
+            count = owner.counts[key]
             row = {
                 "tenant_id": tenant_id,
                 "customer_id": customer_id,
@@ -362,8 +360,8 @@ class BookStore:
                 "units": f"{count.units:f}",
                 "volume": f"{count.volume:f}",
             }
-            known = (tenant_id, customer_id, key) in book.stored_counts
-            (stored if known else new).append(row)
+            (stored if key in owner.stored else new).append(row)
+            owner.stored.add(key)
         if new:
             self.connection.insert(COUNTERS, new)
         self._update(COUNTERS, ("tenant_id", "customer_id", "key"), stored)

@@ -170,11 +170,17 @@ def _row(
     events: int,
     unpriced: int,
 ) -> dict[str, Any]:
-    row = dict(zip(fields, place, strict=True))
-    row["revenue"], row["revenue_rest"] = divmod(revenue, PART)
-    row["costs"], row["costs_rest"] = divmod(costs, PART)
-    row["events"], row["unpriced"] = events, unpriced
-    return row
+    revenues, revenue_rest = divmod(revenue, PART)
+    spent, costs_rest = divmod(costs, PART)
+    return {
+        **dict(zip(fields, place, strict=True)),
+        "revenue": revenues,
+        "revenue_rest": revenue_rest,
+        "costs": spent,
+        "costs_rest": costs_rest,
+        "events": events,
+        "unpriced": unpriced,
+    }
 
 
 class Rollups:

@@ -11,9 +11,10 @@ from pydantic import Field, model_validator
 
 from credyt_mcp.clock import SECOND, from_micros
 from credyt_mcp.domain.assets import currency
-from credyt_mcp.domain.authorizations import Authorize, Authorized, CaptureAmount, Extend, Release
+from credyt_mcp.domain.authorizations import Authorize, CaptureAmount, Extend, Release
 from credyt_mcp.domain.book import Authorization, CustomerRef
 from credyt_mcp.domain.budgets import cost_items, sums_by_code
+from credyt_mcp.domain.holds import Authorized
 from credyt_mcp.domain.money import Asset, from_units, to_units
 from credyt_mcp.domain.usage import UsageEvent
 from credyt_mcp.errors import InvalidRequest, NotFound, UnknownReference
@@ -271,7 +272,7 @@ async def _capture_event(
         read = GetAuthorization(authorization_id=name)
         found = await anyio.to_thread.run_sync(get_authorization, billing, read)
         return found.model_copy(update={"duplicate": True})
-    return view(Authorized(outcome.captured, recorded.customer, warnings=outcome.warnings))
+    return view(outcome.captured)
 
 
 def view(done: Authorized) -> AuthorizationView:
@@ -293,7 +294,7 @@ def view(done: Authorized) -> AuthorizationView:
         id=authorization.client_id,
         customer_id=done.customer.public_id,
         status=authorization.status,
-        available=from_units(account.available, account.asset) if account else None,
+        available=None if account is None else from_units(done.available or 0, account.asset),
         expires_at=from_micros(authorization.expires_at),
         created_at=from_micros(authorization.created_at),
         closed_at=_moment(authorization),

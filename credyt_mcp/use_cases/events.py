@@ -261,17 +261,16 @@ def list_events(billing: Billing, command: EventPageOf) -> EventPage:
 
 
 def _captured(outcome: EventOutcome) -> CapturedHold | None:
-    hold = outcome.captured
-    if hold is None:
+    if outcome.captured is None:
         return None
+    hold = outcome.captured.authorization
     return CapturedHold(
         id=hold.client_id, status=hold.status, exceeded=hold.exceeded, late=hold.late
     )
 
 
 def _balances(recorded: UsageRecorded) -> dict[str, Decimal]:
-    accounts = recorded.customer.accounts.values()
-    return {account.label: from_units(account.available, account.asset) for account in accounts}
+    return {label: from_units(units, asset) for label, asset, units in recorded.available}
 
 
 def _midnight(day: date) -> datetime:

@@ -79,3 +79,15 @@ async def test_a_hold_can_be_used_in_the_batch_that_makes_it(call: Call, system:
     assert await jane(call) == (6, 3)
     assert replays(system) == 0
     assert (await call(verify_ledger)).ok
+
+
+async def test_each_caller_is_told_what_was_left_after_their_own_command(call: Call) -> None:
+    await a_product(call, unit_price(1))
+    await a_wallet(call, "studio", credit=20)
+    jane = {"customer_id": "jane"}
+    held, *events = await asyncio.gather(
+        call(authorize_usage, **jane, id="a1", amount=5),
+        *(call(record_event, **jane, id=f"e{n}", event_type="image") for n in range(4)),
+    )
+    left = [held.available, *(answer.balances["default:USD"] for answer in events)]
+    assert left == [15, 14, 13, 12, 11]
