@@ -21,6 +21,9 @@ from credyt_mcp.app import System, running
 from credyt_mcp.clock import FrozenClock
 from credyt_mcp.entrypoints.http import http_app
 from credyt_mcp.entrypoints.mcp.server import BillingServer
+from credyt_mcp.errors import ProviderUnavailable
+from credyt_mcp.payments.provider import ChargeRequest, ChargeSnapshot
+from credyt_mcp.payments.sandbox import SandboxProvider
 from credyt_mcp.settings import Settings
 from credyt_mcp.storage import schema
 from credyt_mcp.storage.database import Database
@@ -120,6 +123,33 @@ async def rest(system: System) -> AsyncIterator[httpx.AsyncClient]:
         transport=transport, base_url="http://test", headers={"X-CREDYT-API-KEY": API_KEY}
     ) as client:
         yield client
+
+
+@pytest.fixture
+async def browser(system: System) -> AsyncIterator[httpx.AsyncClient]:
+    """No API key; keeps cookies."""
+    transport = httpx.ASGITransport(http_app(system.billing, system.keys))
+    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8787") as client:
+        yield client
+
+
+@pytest.fixture
+def deaf(system: System, monkeypatch: pytest.MonkeyPatch) -> list[ChargeRequest]:
+    """The provider makes the first charge, but its answer is lost on the way; what it was asked."""
+    asked: list[ChargeRequest] = []
+    provider = system.billing.payments
+    assert isinstance(provider, SandboxProvider)
+    charge = provider.charge
+
+    def lost(request: ChargeRequest) -> ChargeSnapshot:
+        answer = charge(request)
+        asked.append(request)
+        if len(asked) == 1:
+            raise ProviderUnavailable("the connection broke")
+        return answer
+
+    monkeypatch.setattr(provider, "charge", lost)
+    return asked
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 
 import httpx
@@ -12,7 +11,6 @@ from credyt_mcp.app import System
 from credyt_mcp.clock import FrozenClock
 from credyt_mcp.errors import ProviderUnavailable
 from credyt_mcp.payments.provider import ChargeRequest, ChargeSnapshot
-from credyt_mcp.payments.sandbox import SandboxProvider
 from credyt_mcp.use_cases.adjustments import create_charge
 from credyt_mcp.use_cases.auto_top_ups import set_auto_top_up, stop_auto_top_up
 from credyt_mcp.use_cases.automatic_charges import charge_due
@@ -160,25 +158,6 @@ async def test_a_link_to_confirm_that_nobody_follows_expires_and_nothing_is_trie
     assert standing.last_charge.attempts == 1
     top_up = await call(get_top_up, top_up_id=standing.last_charge.top_up_id)
     assert top_up.status == "expired"
-
-
-@pytest.fixture
-def deaf(system: System, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[ChargeRequest]]:
-    """A provider that makes the first charge, and whose answer is lost on the way."""
-    asked: list[ChargeRequest] = []
-    provider = system.billing.payments
-    assert isinstance(provider, SandboxProvider)
-    charge = provider.charge
-
-    def lost(request: ChargeRequest) -> ChargeSnapshot:
-        answer = charge(request)
-        asked.append(request)
-        if len(asked) == 1:
-            raise ProviderUnavailable("the connection broke")
-        return answer
-
-    monkeypatch.setattr(provider, "charge", lost)
-    yield asked
 
 
 async def test_a_charge_without_an_answer_is_asked_about_and_not_made_again(

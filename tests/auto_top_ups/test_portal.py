@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
 import pytest
 
 from credyt_mcp.app import System
-from credyt_mcp.entrypoints.http import http_app
 from credyt_mcp.errors import ProviderUnavailable
 from credyt_mcp.use_cases.adjustments import create_charge
 from credyt_mcp.use_cases.automatic_charges import charge_due
@@ -26,13 +24,6 @@ TERMS = {
     "monthly_limit": "100",
     "agreed": "yes",
 }
-
-
-@pytest.fixture
-async def browser(system: System) -> AsyncIterator[httpx.AsyncClient]:
-    transport = httpx.ASGITransport(http_app(system.billing, system.keys))
-    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8787") as client:
-        yield client
 
 
 async def post(browser: httpx.AsyncClient, path: str, **form: str) -> httpx.Response:

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import httpx
 import pytest
 
-from credyt_mcp.app import System
 from credyt_mcp.clock import FrozenClock
-from credyt_mcp.entrypoints.http import http_app
 from credyt_mcp.use_cases.authorizations import authorize_usage
 from credyt_mcp.use_cases.events import record_event
 from credyt_mcp.use_cases.ledger import verify_ledger
@@ -25,14 +22,6 @@ URLS = {
     "return_url": "https://app.example/account",
     "failure_url": "https://app.example/expired",
 }
-
-
-@pytest.fixture
-async def browser(system: System) -> AsyncIterator[httpx.AsyncClient]:
-    """No API key; keeps cookies."""
-    transport = httpx.ASGITransport(http_app(system.billing, system.keys))
-    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8787") as client:
-        yield client
 
 
 async def a_link(rest: httpx.AsyncClient, who: str = "jane") -> str:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from datetime import date
-from typing import Any
 
-from sqlalchemy import event, text
+from sqlalchemy import text
 
 from credyt_mcp.storage import margin_queries, profitability
 from credyt_mcp.storage.database import Database
 from credyt_mcp.storage.margin_queries import Scope
+from tests.query_plans import plan, statements
 
 FIRST, LAST, CUSTOMERS = 20_301, 20_453, 400
 """Some five months of days, from the first of August to the end of December 2025."""
@@ -40,19 +39,6 @@ SCOPE = Scope(1, "USD")
 MAY_SCAN = re.compile(
     r"SCAN (?!anon|\(|CONSTANT)|Seq Scan on (margins|customer_margins|use_margins)"
 )
-
-
-@contextmanager
-def statements(database: Database) -> Iterator[list[tuple[str, Any]]]:
-    """What is asked of the database meanwhile."""
-    seen: list[tuple[str, Any]] = []
-
-    def note(_c: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
-        seen.append((statement, parameters))
-
-    event.listen(database.engine, "before_cursor_execute", note)
-    yield seen
-    event.remove(database.engine, "before_cursor_execute", note)
 
 
 def grow(database: Database) -> None:
@@ -97,14 +83,12 @@ def test_no_question_reads_what_it_does_not_ask_for(database_url: str) -> None:
                 ).total
                 == 31
             )
-        explain = "EXPLAIN QUERY PLAN" if database.is_sqlite else "EXPLAIN"
         asked = [(sql, given) for sql, given in seen if "margins" in sql]
         assert len(asked) >= 9
-        for statement, parameters in asked:
+        for one in asked:
             with database.connect() as connection:
-                found = connection.exec_driver_sql(f"{explain} {statement}", parameters).all()
-            plan = "\n".join(str(row) for row in found)
-            assert not MAY_SCAN.search(plan), f"{statement}\n{plan}"
+                found = plan(connection, *one)
+            assert not MAY_SCAN.search(found), f"{one[0]}\n{found}"
 
 
 def test_days_become_months_where_that_is_less(database_url: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -14,8 +13,8 @@ from sqlmodel import select
 
 from credyt_mcp.app import System, running
 from credyt_mcp.clock import FrozenClock
-from credyt_mcp.errors import ProviderUnavailable, WrongState
-from credyt_mcp.payments.provider import ChargeRequest, ChargeSnapshot
+from credyt_mcp.errors import WrongState
+from credyt_mcp.payments.provider import ChargeRequest
 from credyt_mcp.payments.sandbox import SandboxProvider
 from credyt_mcp.settings import Settings
 from credyt_mcp.storage import due
@@ -201,25 +200,6 @@ async def test_a_page_paid_before_the_next_try_spares_the_card(
     assert (await standing(call)).status == "active"
     assert await earned(system) == 40
     await in_order(call)
-
-
-@pytest.fixture
-def deaf(system: System, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[ChargeRequest]]:
-    """A provider whose first answer to a charge that it made is lost on the way."""
-    asked: list[ChargeRequest] = []
-    provider = system.billing.payments
-    assert isinstance(provider, SandboxProvider)
-    charge = provider.charge
-
-    def lost(request: ChargeRequest) -> ChargeSnapshot:
-        answer = charge(request)
-        asked.append(request)
-        if len(asked) == 1:
-            raise ProviderUnavailable("the connection broke")
-        return answer
-
-    monkeypatch.setattr(provider, "charge", lost)
-    yield asked
 
 
 async def test_a_charge_without_an_answer_is_asked_for_again_not_made_again(

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
-from sqlalchemy import event, text
+from sqlalchemy import text
 from sqlmodel import Session
 
 from credyt_mcp.storage import deliveries
 from credyt_mcp.storage.database import Database
+from tests.query_plans import plan, statements
 
 NOW = datetime(2026, 3, 10, tzinfo=UTC)
 QUESTIONS = {
@@ -30,22 +30,14 @@ def database(database_url: str) -> Iterator[Database]:
 
 @pytest.mark.parametrize("index", QUESTIONS)
 def test_what_the_courier_asks_has_an_index_of_its_own(database: Database, index: str) -> None:
-    asked: list[tuple[str, Any]] = []
-
-    def remember(_c: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
-        asked.append((statement, parameters))
-
     with database.write() as session:
         _grow(session)
         if not database.is_sqlite:
             session.connection().execute(text("SET enable_seqscan = off"))
-        event.listen(database.engine, "before_cursor_execute", remember)
-        QUESTIONS[index](session)
-        event.remove(database.engine, "before_cursor_execute", remember)
-        statement, parameters = next(one for one in asked if one[0].startswith("SELECT"))
-        explain = "EXPLAIN QUERY PLAN" if database.is_sqlite else "EXPLAIN"
-        plan = session.connection().exec_driver_sql(f"{explain} {statement}", parameters)
-        assert index in str(plan.fetchall())
+        with statements(database) as seen:
+            QUESTIONS[index](session)
+        asked = next(one for one in seen if one[0].startswith("SELECT"))
+        assert index in plan(session.connection(), *asked)
 
 
 def _grow(session: Session) -> None:

@@ -15,6 +15,7 @@ from credyt_mcp.codegen.stacks.stack import (
     Match,
     Stack,
     environment,
+    who_pays,
 )
 from credyt_mcp.codegen.templates import render
 
@@ -57,10 +58,6 @@ def match(app: App) -> Match | None:
 def emit(app: App, found: Match, answers: Answers, package: str) -> Emission:
     given = python.values(answers, "django", package_import=package, user_kind=found.auth)
     by_hand = [ByHand(found.entry, *_wrap(event, package), event) for event in answers.events]
-    if found.auth == "unknown":
-        reason = "billing must know who pays; nothing of this app was recognised as the user"
-        say = f"In {package}/config.py let current_user_id answer the signed-in user's id."
-        by_hand.insert(0, ByHand(f"{package}/config.py", reason, say))
     return Emission(
         owned=python.parts(package, "django", OWN, given),
         seeded={
@@ -69,7 +66,7 @@ def emit(app: App, found: Match, answers: Answers, package: str) -> Emission:
             f"{package}/test_billing.py": render("django/test_billing.py.j2", **given),
         },
         edits=tuple(_edits(app, found, package)),
-        by_hand=tuple(by_hand),
+        by_hand=(*who_pays(found, f"{package}/config.py", "current_user_id"), *by_hand),
         env=environment("http://localhost:8000"),
         checks=("python manage.py check", f"python manage.py test {package}"),
     )

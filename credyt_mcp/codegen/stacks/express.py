@@ -16,6 +16,7 @@ from credyt_mcp.codegen.stacks.stack import (
     Match,
     Stack,
     environment,
+    who_pays,
 )
 from credyt_mcp.codegen.templates import render
 
@@ -77,7 +78,7 @@ def emit(app: App, found: Match, answers: Answers, package: str) -> Emission:
             **typescript.tests(given, "express/billing.test.ts.j2"),
         },
         edits=(_mount(app, found, name, given["ext"]),),
-        by_hand=(*typescript.who_pays(found, f"{package}/config.ts"), *by_hand),
+        by_hand=(*who_pays(found, f"{package}/config.ts", "currentUserId"), *by_hand),
         env=environment("http://localhost:3000"),
         checks=("npx tsc --noEmit", typescript.testing(given["runner"])),
     )

@@ -14,6 +14,7 @@ from credyt_mcp.codegen.stacks.stack import (
     Match,
     Stack,
     environment,
+    who_pays,
 )
 from credyt_mcp.codegen.templates import render
 
@@ -62,15 +63,11 @@ def emit(app: App, found: Match, answers: Answers, package: str) -> Emission:
     owned = python.parts(package, "fastapi", OWN, given)
     seeded = {f"{package}/config.py": render("fastapi/config.py.j2", **given)}
     by_hand = [ByHand(found.entry, *_wrap(event, imported), event) for event in answers.events]
-    if user is None:
-        reason = "billing must know who pays; nothing of this app was recognised as the user"
-        say = f"In {package}/config.py let current_user_id answer the signed-in user's id."
-        by_hand.insert(0, ByHand(f"{package}/config.py", reason, say))
     return Emission(
         owned=owned,
         seeded={**seeded, **python.tests(app, "fastapi", given)},
         edits=(_install(app, found, imported),),
-        by_hand=tuple(by_hand),
+        by_hand=(*who_pays(found, f"{package}/config.py", "current_user_id"), *by_hand),
         env=environment("http://localhost:8000"),
         checks=("python -m pytest tests/test_billing.py",),
     )

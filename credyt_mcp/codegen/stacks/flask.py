@@ -14,6 +14,7 @@ from credyt_mcp.codegen.stacks.stack import (
     Match,
     Stack,
     environment,
+    who_pays,
 )
 from credyt_mcp.codegen.templates import render
 
@@ -57,10 +58,6 @@ def emit(app: App, found: Match, answers: Answers, package: str) -> Emission:
         user_kind=found.auth,
     )
     by_hand = [ByHand(found.entry, *_wrap(event, imported), event) for event in answers.events]
-    if found.auth == "unknown":
-        reason = "billing must know who pays; nothing of this app was recognised as the user"
-        say = f"In {package}/config.py let current_user_id answer the signed-in user's id."
-        by_hand.insert(0, ByHand(f"{package}/config.py", reason, say))
     return Emission(
         owned=python.parts(package, "flask", OWN, given),
         seeded={
@@ -68,7 +65,7 @@ def emit(app: App, found: Match, answers: Answers, package: str) -> Emission:
             **python.tests(app, "flask", given),
         },
         edits=(_install(app, found, imported),),
-        by_hand=tuple(by_hand),
+        by_hand=(*who_pays(found, f"{package}/config.py", "current_user_id"), *by_hand),
         env=environment("http://localhost:5000"),
         checks=("python -m pytest tests/test_billing.py",),
     )

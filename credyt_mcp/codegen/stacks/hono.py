@@ -9,7 +9,7 @@ from credyt_mcp.codegen.answers import Answers
 from credyt_mcp.codegen.edits import Edit, Insertion, find_line
 from credyt_mcp.codegen.stacks import typescript_app as typescript
 from credyt_mcp.codegen.stacks.python_app import folder_of
-from credyt_mcp.codegen.stacks.stack import App, Emission, Match, Stack, environment
+from credyt_mcp.codegen.stacks.stack import App, Emission, Match, Stack, environment, who_pays
 from credyt_mcp.codegen.templates import render
 
 MADE = r"^(?:export )?const (\w+)\s*=\s*new Hono(?:<.*>)?\("
@@ -81,7 +81,7 @@ def emit(app: App, found: Match, answers: Answers, package: str) -> Emission:
             **typescript.tests(given, "hono/billing.test.ts.j2"),
         },
         edits=(_mount(app, found, name, given["ext"]),),
-        by_hand=(*typescript.who_pays(found, f"{package}/config.ts"), *wraps),
+        by_hand=(*who_pays(found, f"{package}/config.ts", "currentUserId"), *wraps),
         env=environment("http://localhost:3000"),
         checks=("npx tsc --noEmit", typescript.testing(given["runner"])),
     )

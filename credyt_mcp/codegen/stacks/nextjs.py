@@ -13,6 +13,7 @@ from credyt_mcp.codegen.stacks.stack import (
     Match,
     Stack,
     environment,
+    who_pays,
 )
 from credyt_mcp.codegen.templates import render
 
@@ -93,7 +94,7 @@ def emit(app: App, found: Match, answers: Answers, package: str) -> Emission:
         owned=owned,
         seeded=seeded,
         edits=(),
-        by_hand=(*typescript.who_pays(found, f"{package}/user.ts"), *wraps),
+        by_hand=(*who_pays(found, f"{package}/user.ts", "currentUserId"), *wraps),
         env=environment("http://localhost:3000"),
         checks=("npx next build", "npx tsc --noEmit", typescript.testing(given["runner"])),
     )

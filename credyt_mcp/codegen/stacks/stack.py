@@ -79,6 +79,14 @@ class ByHand:
     """The event type it is about: done once the user's code names it."""
 
 
+def who_pays(found: Match, path: str, function: str) -> tuple[ByHand, ...]:
+    """What a person must say where nothing was recognised as the user."""
+    if found.auth != "unknown":
+        return ()
+    reason = "billing must know who pays; nothing of this app was recognised as the user"
+    return (ByHand(path, reason, f"In {path} let {function} answer the signed-in user's id."),)
+
+
 @dataclass(frozen=True)
 class Emission:
     """Paths are relative to the app's folder."""

@@ -8,7 +8,15 @@ from __future__ import annotations
 from credyt_mcp.codegen.answers import Answers
 from credyt_mcp.codegen.operations import EnvVariable
 from credyt_mcp.codegen.stacks import typescript_app as typescript
-from credyt_mcp.codegen.stacks.stack import App, ByHand, Emission, Match, Stack, environment
+from credyt_mcp.codegen.stacks.stack import (
+    App,
+    ByHand,
+    Emission,
+    Match,
+    Stack,
+    environment,
+    who_pays,
+)
 from credyt_mcp.codegen.templates import render
 
 OWN = ("index", "paid", "refusing")
@@ -73,7 +81,7 @@ def emit(app: App, found: Match, answers: Answers, package: str) -> Emission:
         owned=owned,
         seeded=seeded,
         edits=(),
-        by_hand=(*typescript.who_pays(found, f"{package}/user.ts"), *wraps),
+        by_hand=(*who_pays(found, f"{package}/user.ts", "currentUserId"), *wraps),
         env=(*environment("http://localhost:3000"), *_of_supabase(found)),
         checks=("npm run build", "npx tsc --noEmit", typescript.testing(given["runner"])),
     )

@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 from credyt_mcp.codegen.answers import Answers
-from credyt_mcp.codegen.stacks.stack import MARK, App, ByHand, Match
+from credyt_mcp.codegen.stacks.stack import MARK, App, ByHand
 from credyt_mcp.codegen.templates import render
 
 ROUTES = "/api/billing"
@@ -126,14 +126,6 @@ def page(app: App, given: dict[str, Any]) -> dict[str, str]:
             component = render("typescript/billing-balance.tsx.j2", **given)
             return {f"{source}/components/BillingBalance.tsx": component}
     return {}
-
-
-def who_pays(found: Match, path: str) -> tuple[ByHand, ...]:
-    """What a person must say where nothing was recognised as the user."""
-    if found.auth != "unknown":
-        return ()
-    reason = "billing must know who pays; nothing of this app was recognised as the user"
-    return (ByHand(path, reason, f"In {path} let currentUserId answer the signed-in user's id."),)
 
 
 def wrapped(path: str, event: str, module: str, given: str, handler: str) -> ByHand:
