@@ -9,10 +9,13 @@ from typing import Any
 import httpx
 import pytest
 from mcp import Client
+from sqlmodel import col, select
 
 from credyt_mcp import exact_json
+from credyt_mcp.app import System
 from credyt_mcp.clock import FrozenClock
 from credyt_mcp.errors import BudgetExceeded, InvalidRequest, NotFound, UnknownReference
+from credyt_mcp.storage.ledger_tables import AuditRow
 from credyt_mcp.use_cases.authorizations import (
     authorize_usage,
     capture_authorization,
@@ -249,7 +252,9 @@ async def test_credits_have_budgets_and_a_refusal_holds_nothing(call: Call) -> N
     assert (await balances(call, "joe"))["default:credits"] == 40
 
 
-async def test_limits_change_are_audited_and_go(call: Call, rest: httpx.AsyncClient) -> None:
+async def test_limits_change_are_audited_and_go(
+    call: Call, rest: httpx.AsyncClient, system: System
+) -> None:
     path = "/customers/jane/budgets"
     first = await rest.put(path, json={"limit": 1, "window": "day"})
     again = await rest.put(path, json={"limit": 2, "window": "day"})
@@ -264,6 +269,16 @@ async def test_limits_change_are_audited_and_go(call: Call, rest: httpx.AsyncCli
     assert [(await rest.delete(gone)).status_code for _ in range(2)] == [204, 404]
     await hold(call, "a", amount=3)
     assert (await call(get_wallet, **JANE)).budgets is None
+    target = f"budget:{first.json()['id']}"
+    with system.billing.database.read() as session:
+        mine = select(AuditRow).where(AuditRow.target == target).order_by(col(AuditRow.id))
+        rows = session.exec(mine).all()
+    assert all(row.actor.startswith("apk_") for row in rows)
+    assert [(row.action, row.before.get("amount"), row.after.get("amount")) for row in rows] == [
+        ("budget.set", None, 10**9),
+        ("budget.set", 10**9, 2 * 10**9),
+        ("budget.delete", 2 * 10**9, None),
+    ]
 
 
 async def test_what_makes_no_sense_is_refused(call: Call, rest: httpx.AsyncClient) -> None:
