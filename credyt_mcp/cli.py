@@ -12,18 +12,18 @@ import socket
 import sys
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import closing, contextmanager
-from typing import Annotated, Any
+from typing import Annotated
 
 import anyio
 import typer
 import uvicorn
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from credyt_mcp import exact_json, integrate, price_changes, reconcile, replay, stripe_commands
 from credyt_mcp.app import open_database, running
 from credyt_mcp.clock import SystemClock
+from credyt_mcp.commands import integrate, price_changes, reconcile, replay, stripe
+from credyt_mcp.commands.console import PLAIN, AsJson, Live, print_json, print_line, stderr, stdout
 from credyt_mcp.entrypoints.http import http_app
 from credyt_mcp.entrypoints.mcp.stdio import serve_stdio
 from credyt_mcp.errors import CredytError
@@ -48,22 +48,15 @@ app.add_typer(keys, name="keys")
 app.add_typer(ledger, name="ledger")
 app.add_typer(db, name="db")
 app.add_typer(integrate.app, name="integrate")
-app.add_typer(stripe_commands.app, name="stripe")
-app.add_typer(stripe_commands.secrets, name="secrets")
+app.add_typer(stripe.app, name="stripe")
+app.add_typer(stripe.secrets, name="secrets")
 app.command("replay")(replay.replay)
 app.command("reconcile")(reconcile.reconcile)
 app.command("price-changes")(price_changes.price_changes)
 
-Live = Annotated[bool, typer.Option("--live", help="Work on live data instead of test data.")]
 AutoUpgrade = Annotated[
     bool, typer.Option("--auto-upgrade", help="Bring a Postgres schema up to date first.")
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-
-PLAIN: dict[str, Any] = {"highlight": False, "soft_wrap": True}
-
-stderr = Console(stderr=True)
-stdout = Console()
 
 
 def main() -> None:
@@ -143,7 +136,7 @@ def serve(
 @app.command()
 def demo() -> None:
     """Play the main job from product to debited wallet, on a throw-away database."""
-    from credyt_mcp.demo import play
+    from credyt_mcp.commands.demo import play
 
     if not anyio.run(play, stdout):
         raise typer.Exit(1)
@@ -172,9 +165,9 @@ def create_key(
             ALL_SCOPES & words,
         )
     if as_json:
-        _print_json(made.model_dump())
+        print_json(made.model_dump())
         return
-    print(made.key)  # noqa: T201 - alone on stdout, so that a script can take it
+    print_line(made.key)
     stderr.print(f"{made.environment} key {made.id}. It is not shown again.", highlight=False)
 
 
@@ -184,7 +177,7 @@ def list_keys(as_json: AsJson = False) -> None:
     with closing(open_database(load_settings())) as database:
         rows = key_use_cases.list_keys(database)
     if as_json:
-        _print_json([row.model_dump() for row in rows])
+        print_json([row.model_dump() for row in rows])
         return
     table = Table("id", "name", "environment", "key", "scopes", "created", "last used", "state")
     for row in rows:
@@ -209,7 +202,7 @@ def verify(as_json: AsJson = False) -> None:
     with closing(open_database(load_settings())) as database:
         report = verify_all(database)
     if as_json:
-        _print_json(report.model_dump())
+        print_json(report.model_dump())
     else:
         counts = ", ".join(
             f"{count:,} {table.replace('_', ' ')}" for table, count in report.checked.items()
@@ -273,7 +266,3 @@ def _log_to_stderr() -> None:
     logging.basicConfig(
         stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s"
     )
-
-
-def _print_json(value: Any) -> None:
-    print(exact_json.dumps(value).decode())  # noqa: T201

@@ -21,24 +21,9 @@ MAY_IMPORT = {
     "use_cases": {"domain", "storage", "payments", "codegen", "delivery", "use_cases"},
     "entrypoints": {"use_cases", "entrypoints"},
     "app": {"domain", "storage", "payments", "delivery", "use_cases", "entrypoints", "app"},
-    "stripe_commands": {"use_cases", "app"},
-    "integrate": {"use_cases", "app", "trial"},
-    "cli": {
-        "use_cases",
-        "entrypoints",
-        "app",
-        "demo",
-        "integrate",
-        "price_changes",
-        "reconcile",
-        "replay",
-        "stripe_commands",
-    },
+    "commands": {"use_cases", "app", "trial", "commands"},
+    "cli": {"use_cases", "entrypoints", "app", "commands"},
     "client": {"client"},
-    "reconcile": {"use_cases", "app"},
-    "replay": {"use_cases", "app"},
-    "price_changes": {"use_cases", "app"},
-    "demo": set(),
     "trial": {"trial"},
 }
 DOMAIN_SHARED = {"errors", "ids", "clock"}
@@ -93,6 +78,14 @@ def test_arrows_point_inwards(path: Path) -> None:
             assert str(path.relative_to(PACKAGE)) in ONLY_IN[top], f"{path} imports {top}"
 
 
+def test_the_demo_is_a_client_and_nothing_else() -> None:
+    ours = [
+        name for name in imported(PACKAGE / "commands/demo.py") if name.startswith("credyt_mcp")
+    ]
+    assert ours
+    assert {name.split(".")[1] for name in ours} <= SHARED
+
+
 @pytest.mark.parametrize("path", [*sources(), *sources(ROOT / "tests")], ids=lambda path: path.name)
 def test_files_and_functions_stay_small_and_say_what_they_are_for(path: Path) -> None:
     text = path.read_text()
@@ -114,7 +107,7 @@ def test_only_settings_reads_the_environment() -> None:
         if "os.environ" in path.read_text() or "getenv" in path.read_text()
     }
     # Those pass their own environment on to the processes they start.
-    assert readers <= {"demo.py", "trial/stage.py"}
+    assert readers <= {"commands/demo.py", "trial/stage.py"}
 
 
 def test_no_float_in_the_domain_or_the_ledger() -> None:

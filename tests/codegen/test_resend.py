@@ -9,7 +9,7 @@ from pathlib import Path
 from typer.testing import CliRunner
 
 from credyt_mcp import exact_json
-from credyt_mcp.integrate import app
+from credyt_mcp.commands.integrate import app
 from credyt_mcp.use_cases.integration_logs import unbilled
 from tests.codegen import beds
 from tests.codegen.beds import EVENT

@@ -12,20 +12,17 @@ from typing import Annotated, Any, NamedTuple
 
 import anyio
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
-from credyt_mcp import exact_json
 from credyt_mcp.app import running
+from credyt_mcp.commands.console import PLAIN, print_json, stderr, stdout
 from credyt_mcp.settings import load_settings
 from credyt_mcp.use_cases import reconciliation_fields as fields
 from credyt_mcp.use_cases import reconciliations, vendor_bills
 from credyt_mcp.use_cases.context import Billing
 
-stdout, stderr = Console(), Console(stderr=True)
-PLAIN: dict[str, Any] = {"highlight": False, "soft_wrap": True}
 AT_ONCE = 500
 HUNDRED = Decimal(100)
 
@@ -85,7 +82,7 @@ def reconcile(
     )
     found = anyio.run(_reconciled, asked, live)
     if as_json:
-        print(exact_json.dumps(found.model_dump(mode="python")).decode())  # noqa: T201
+        print_json(found.model_dump(mode="python"))
     else:
         _show(found)
     if limit is not None and any(

@@ -5,17 +5,16 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, TypeVar
 
 import anyio
 import typer
 from pydantic import SecretStr, ValidationError
-from rich.console import Console
 from rich.table import Table
 
-from credyt_mcp import exact_json
 from credyt_mcp.app import open_database, running
 from credyt_mcp.clock import SystemClock
+from credyt_mcp.commands.console import AsJson, Live, print_json, print_line, stderr, stdout
 from credyt_mcp.errors import InvalidRequest
 from credyt_mcp.settings import load_settings
 from credyt_mcp.use_cases import payment_accounts, provider_events, sealed_secrets
@@ -32,9 +31,6 @@ secrets = typer.Typer(help="The key that others' secrets are sealed with.", no_a
 
 C = TypeVar("C")
 R = TypeVar("R")
-Live = Annotated[bool, typer.Option("--live", help="Work on live data instead of test data.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-stdout, stderr = Console(), Console(stderr=True)
 
 
 @app.command("connect")
@@ -61,7 +57,7 @@ def show(live: Live = False, as_json: AsJson = False) -> None:
     command = ListPaymentAccounts()
     listed = _done(live, payment_accounts.list_payment_accounts, command)
     if as_json:
-        _print_json([one.model_dump() for one in listed.items])
+        print_json([one.model_dump() for one in listed.items])
         return
     table = Table("id", "account", "key", "mode", "new payments", "webhook secrets", "webhook url")
     for one in listed.items:
@@ -88,7 +84,7 @@ def events(as_json: AsJson = False) -> None:
     finally:
         database.close()
     if as_json:
-        _print_json([{name: getattr(row, name) for name in SHOWN} for row in rows])
+        print_json([{name: getattr(row, name) for name in SHOWN} for row in rows])
         return
     table = Table(*(name.replace("_", " ") for name in SHOWN))
     for row in rows:
@@ -113,7 +109,7 @@ def retry(event_ids: Annotated[list[str] | None, typer.Argument()] = None) -> No
 @secrets.command("key")
 def key() -> None:
     """Print a new key for CREDYT_SECRETS_KEY. It is stored nowhere: keep a copy."""
-    print(sealed_secrets.new_key())  # noqa: T201 - alone on stdout, so that a script can take it
+    print_line(sealed_secrets.new_key())
 
 
 @secrets.command("reseal")
@@ -150,7 +146,3 @@ def _asked(what: str, *, empty: bool = False) -> str:
 
 def _mode(account: PaymentAccount) -> str:
     return "live" if account.livemode else "test"
-
-
-def _print_json(value: Any) -> None:
-    print(exact_json.dumps(value).decode())  # noqa: T201

@@ -6,15 +6,12 @@ from typing import Annotated, Any
 
 import anyio
 import typer
-from rich.console import Console
 from rich.table import Table
 
-from credyt_mcp import exact_json
 from credyt_mcp.app import running
+from credyt_mcp.commands.console import print_json, stdout
 from credyt_mcp.settings import load_settings
 from credyt_mcp.use_cases import llm_price_changes
-
-stdout = Console()
 
 
 def price_changes(
@@ -30,7 +27,7 @@ def price_changes(
     days = {name: f"{day}T00:00:00Z" for name, day in said.items() if day is not None}
     found = anyio.run(_found, days, live)
     if as_json:
-        print(exact_json.dumps(found.model_dump()).decode())  # noqa: T201
+        print_json(found.model_dump())
         return
     table = Table("model", "class", "was", "is", "calls", "by")
     for one in found.changes:

@@ -13,12 +13,12 @@ from typing import Annotated, Any
 import anyio
 import httpx
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from credyt_mcp import exact_json
 from credyt_mcp.app import running
+from credyt_mcp.commands.console import PLAIN, AsJson, print_json, print_line, stdout
 from credyt_mcp.settings import load_settings
 from credyt_mcp.trial.probes import Asking, Tried, try_out
 from credyt_mcp.trial.stage import Stage, at_server, house, joined
@@ -30,8 +30,6 @@ from credyt_mcp.use_cases import (
 )
 
 app = typer.Typer(help="Billing code in your own app.", no_args_is_help=True)
-stdout, stderr = Console(), Console(stderr=True)
-PLAIN: dict[str, Any] = {"highlight": False, "soft_wrap": True}
 
 Folder = Annotated[Path, typer.Argument(help="The app's folder.")]
 Events = Annotated[
@@ -43,7 +41,6 @@ Products = Annotated[
 Asset = Annotated[str | None, typer.Option("--asset", help="What top-ups credit, such as USD.")]
 Stack = Annotated[str | None, typer.Option("--stack", help="If several are recognised.")]
 Root = Annotated[str | None, typer.Option("--root", help="The app's folder in a monorepo.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @app.command("plan")
@@ -63,12 +60,12 @@ def plan(
     if as_json:
         contents = [integrations.content(one, n) for n, one in enumerate(made.operations, 1)]
         said = {**shown.model_dump(), "operations": [one.model_dump() for one in contents]}
-        print(exact_json.dumps(said).decode())  # noqa: T201
+        print_json(said)
         return
     _show(made)
     if diff:
         for operation in made.operations:
-            print(operation.diff())  # noqa: T201
+            print_line(operation.diff())
 
 
 @app.command("apply")
@@ -220,7 +217,7 @@ def _tell(found: list[integration_checks.Finding], tried: Tried, as_json: bool) 
             "passed": tried.passed,
             "not_tried": tried.skipped,
         }
-        print(exact_json.dumps(said).decode())  # noqa: T201
+        print_json(said)
         return
     for one in found:
         where = f"{one.path}:{one.line}" if one.line else one.path

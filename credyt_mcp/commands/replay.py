@@ -12,18 +12,16 @@ from typing import Annotated, Any
 import anyio
 import typer
 from pydantic import TypeAdapter, ValidationError
-from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from credyt_mcp import exact_json
 from credyt_mcp.app import running
+from credyt_mcp.commands.console import PLAIN, print_json, stderr, stdout
 from credyt_mcp.settings import load_settings
 from credyt_mcp.use_cases import replay_fields, replays
 
-stdout, stderr = Console(), Console(stderr=True)
-PLAIN: dict[str, Any] = {"highlight": False, "soft_wrap": True}
 AT_ONCE = 500
 _COMMAND: TypeAdapter[replay_fields.ReplayPricing] = TypeAdapter(replay_fields.ReplayPricing)
 
@@ -79,7 +77,7 @@ def replay(
     }
     found = anyio.run(_replayed, _command(given), live)
     if as_json:
-        print(exact_json.dumps(found.model_dump()).decode())  # noqa: T201
+        print_json(found.model_dump())
     else:
         _show(found)
     if max_rise is not None and found.bill_shock.customers_over:
