@@ -86,6 +86,20 @@ def _providers(
 
 
 @asynccontextmanager
+async def _patient_collector() -> AsyncIterator[None]:
+    """What is remembered lives long, and all of it would be gone through again and again: with
+    Python's own threshold that was a quarter of a busy server's time."""
+    before = gc.get_threshold()
+    gc.freeze()
+    gc.set_threshold(GARBAGE_THRESHOLD)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+        gc.unfreeze()
+
+
+@asynccontextmanager
 async def running(
     settings: Settings,
     *,
@@ -112,11 +126,7 @@ async def running(
                 settings, clock, database, lane, prices, vendors, clocks, providers, tenant
             )
             keys = KeyRing(database, settings.rate_limit)
-            # What is remembered lives long, and all of it would be gone through again and again:
-            # with Python's own threshold that was a quarter of a busy server's time.
-            gc.freeze()
-            gc.set_threshold(GARBAGE_THRESHOLD)
-            async with anyio.create_task_group() as background:
+            async with _patient_collector(), anyio.create_task_group() as background:
                 background.start_soon(keep_sweeping, billing)
                 background.start_soon(keep_noting_uses, keys, clock)
                 if settings.webhook_worker:

@@ -59,6 +59,11 @@ AutoUpgrade = Annotated[
 ]
 
 
+KEEP_ALIVE_SECONDS = 75
+"""Longer than clients and balancers keep a connection idle (httpx 5 seconds, most balancers 60):
+whoever closes first must not be us, or a request meets a connection that is going away."""
+
+
 def main() -> None:
     """The `credyt-mcp` command; an error of ours is two lines on stderr and exit code 1."""
     try:
@@ -242,7 +247,15 @@ def _http_config(
     billing: Billing, key_ring: KeyRing, host: str = "127.0.0.1", port: int = 8787
 ) -> uvicorn.Config:
     app = http_app(billing, key_ring)
-    return uvicorn.Config(app, host, port, log_config=None, access_log=False, proxy_headers=False)
+    return uvicorn.Config(
+        app,
+        host,
+        port,
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+    )
 
 
 def _listen(host: str, port: int) -> socket.socket | None:

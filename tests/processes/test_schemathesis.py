@@ -36,7 +36,7 @@ CHECKS = [
     response_headers_conformance,
     response_schema_conformance,
 ]
-REQUESTS_EACH, SECONDS_EACH = 40, 1.5
+REQUESTS_EACH, SECONDS_EACH = 40, 0.7
 HEADERS = {"X-CREDYT-API-KEY": KEY}
 
 
