@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
 from typing import Any, Literal, NamedTuple
 
-from sqlalchemy import BigInteger, Select, cast, or_
+from sqlalchemy import BigInteger, cast, or_, true
 from sqlmodel import Session, col, func, select
 
 from credyt_mcp.storage import margin_names
@@ -77,7 +77,7 @@ def days_of_customer(scope: Scope, days: Days) -> Any:
         col(row.period).in_(range(first, last + 1)),
         row.customer_id == scope.customer_id,
         row.currency == scope.currency,
-    ).subquery()
+    ).cte()
 
 
 def page(
@@ -88,24 +88,36 @@ def page(
     offset: int,
     limit: int,
 ) -> Page:
-    """By `revenue`, `cost`, `net` or `key`."""
+    """By `revenue`, `cost`, `net` or `key`. Groups are summed once, for the page and the counts."""
+    of_page = select(rows).order_by(*_order(rows, measure, ascending)).limit(limit).offset(offset)
+    shown, counts = of_page.subquery(), _counts(rows).cte()
+    query = select(*counts.c, *_keys(shown), *_amounts(shown))
+    query = query.select_from(counts.outerjoin(shown, true()))
+    found = session.execute(query.order_by(*_order(shown, measure, ascending))).all()
+    width = len(_keys(rows))
+    groups = [_group(row[4:], width) for row in found if row[4] is not None]
+    count, losers, costs, costs_rest = map(int, found[0][:4])
+    return Page(groups, count, losers, costs * PART + costs_rest)
+
+
+def _order(rows: Any, measure: str, ascending: bool) -> list[Any]:
     keys = _keys(rows)
     order = keys if measure == "key" else _by(rows, measure)
-    order = order if ascending else [part.desc() for part in order]
-    query = select(*keys, *_amounts(rows)).order_by(*order, *keys)
-    groups = [_group(row, len(keys)) for row in session.execute(query.limit(limit).offset(offset))]
+    return [*(order if ascending else [part.desc() for part in order]), *keys]
+
+
+def _counts(rows: Any) -> Any:
+    """How many there are; and how many cost without earning, and what."""
     high, rest = _whole(rows, "revenue")
     lost = (high < 0) | ((high == 0) & (rest == 0))
     cost_high, cost_rest = _whole(rows, "costs")
     losing = lost & ((cost_high > 0) | ((cost_high == 0) & (cost_rest > 0)))
-    counts = select(
+    return select(
         func.count(),
         func.count().filter(losing),
         func.coalesce(func.sum(cost_high).filter(losing), 0),
         func.coalesce(func.sum(cost_rest).filter(losing), 0),
     ).select_from(rows)
-    count, losers, costs, costs_rest = map(int, session.execute(counts).one())
-    return Page(groups, count, losers, costs * PART + costs_rest)
 
 
 def every(session: Session, rows: Any) -> Iterator[Group]:
@@ -113,6 +125,26 @@ def every(session: Session, rows: Any) -> Iterator[Group]:
     keys = _keys(rows)
     for row in session.execute(select(*keys, *_amounts(rows))):
         yield _group(row, len(keys))
+
+
+def revenue_and_costs(session: Session, rows: Any) -> list[tuple[int, int, int]]:
+    """Of each customer, by row id, what they brought and cost, where that is anything; rising by
+    id. Of all customers at once, so nothing more is made of each."""
+    names = ("customer_id", *AMOUNTS[:4])
+    query = select(*(rows.c[name] for name in names)).order_by(rows.c.customer_id)
+    found = session.connection().execute(query).all()
+    return [
+        (customer, int(high) * PART + int(rest), int(cost_high) * PART + int(cost_rest))
+        for customer, high, rest, cost_high, cost_rest in found
+        if high or rest or cost_high or cost_rest
+    ]
+
+
+def of(session: Session, rows: Any, customers: Sequence[int]) -> list[Group]:
+    """The groups of these customers, in this order."""
+    query = select(rows.c.customer_id, *_amounts(rows)).where(rows.c.customer_id.in_(customers))
+    found = {row[0]: _group(row, 1) for row in session.execute(query)}
+    return [found[customer] for customer in customers]
 
 
 def usage(session: Session, scope: Scope, days: Days, by: Sequence[str]) -> list[Group]:
@@ -164,20 +196,17 @@ def _own(table: Own, by: tuple[str, ...], scope: Scope, within: Periods) -> Any:
         narrow.append(col(table.customer_id) == scope.customer_id)
     if by[-1] != "customer_id":
         narrow.append(keys[-1] != "")
-    query: Select[Any]
     if len(asked) == 1 and table is CustomerMarginRow:
-        query = select(*keys, *amounts).where(*narrow)
-    else:
-        sums = net_sums(amounts, within, table)
-        named = (part.label(name) for part, name in zip(sums, AMOUNTS, strict=True))
-        query = select(*keys, *named).where(*narrow).group_by(*keys)
-    rows = query.subquery()
+        return select(*keys, *amounts).where(*narrow).subquery()
+    sums = net_sums(amounts, within, table)
+    named = (part.label(name) for part, name in zip(sums, AMOUNTS, strict=True))
+    rows = select(*keys, *named).where(*narrow).group_by(*keys).cte()
     if not within.taken_off:
         return rows
     # Of whoever did all of the month's business on the days that were taken off, nothing is left.
     left = [part != 0 for name in ("revenue", "costs") for part in _whole(rows, name)]
     left += [rows.c.events != 0, rows.c.unpriced != 0]
-    return select(*rows.c).where(or_(*left)).subquery()
+    return select(*rows.c).where(or_(*left)).cte()
 
 
 def _keys(rows: Any) -> list[Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from datetime import date
 from decimal import Decimal
+from operator import itemgetter
 from typing import Annotated
 
 from pydantic import Field
@@ -27,6 +28,11 @@ from credyt_mcp.use_cases.margin_answers import (
 from credyt_mcp.use_cases.margin_names import labels
 
 PERCENTS = (50, 75, 90, 95, 99)
+
+Found = tuple[int, int, int]
+"""A customer (row id), and in units what they brought and cost: plain, as there are many."""
+
+COSTS = 2
 
 
 class Wanted(PeriodOf):
@@ -102,58 +108,66 @@ def decide(session: Session, asked: Asked, wanted: Wanted | None = None) -> Deci
     """Of all customers who did anything."""
     wanted = wanted or Wanted()
     rows = margin_queries.customers(asked.scope, within(session, asked))
-    groups = [one for one in margin_queries.every(session, rows) if one.revenue or one.costs]
-    groups.sort(key=lambda one: (-one.costs, one.key))
-    losing = [one.costs for one in groups if one.revenue <= 0 < one.costs]
+    found = margin_queries.revenue_and_costs(session, rows)
+    dearest = sorted(found, key=itemgetter(COSTS), reverse=True)
+    losing = [costs for _, revenue, costs in found if revenue <= 0 < costs]
+    top = dearest[: -(-len(found) * wanted.top_percent // 100)]
+    orders = [margin_order(revenue, revenue - costs) for _, revenue, costs in found]
+    at_risk = _at_risk(found, orders, wanted)
+
+    def items(of: list[Found]) -> list[ProfitOf]:
+        ids = [customer for customer, *_ in of[: wanted.limit]]
+        return _items(session, margin_queries.of(session, rows, ids), asked.asset)
+
     return Decisions(
-        customers=len(groups),
-        dearest=_dearest(session, groups, asked.asset, wanted),
-        at_risk=_at_risk(session, groups, asked.asset, wanted),
+        customers=len(found),
+        dearest=Dearest(
+            percent=wanted.top_percent,
+            count=len(top),
+            total_costs=from_units(_sum(top), asked.asset),
+            share=margin(_sum(found), _sum(top)),
+            items=items(top),
+        ),
+        at_risk=AtRisk(
+            margin_below=wanted.margin_below,
+            count=len(at_risk),
+            net_revenue=from_units(sum(map(_net, at_risk)), asked.asset),
+            items=items(at_risk),
+        ),
         without_revenue=WithoutRevenue(
             count=len(losing), total_costs=from_units(sum(losing), asked.asset)
         ),
-        percentiles=_percentiles(groups, asked.asset),
+        percentiles=_percentiles(dearest, found, orders, asked.asset),
     )
 
 
-def _dearest(session: Session, groups: list[Group], asset: Asset, command: Wanted) -> Dearest:
-    """Of groups by falling cost."""
-    top = groups[: -(-len(groups) * command.top_percent // 100)]
-    costs, whole = sum(one.costs for one in top), sum(one.costs for one in groups)
-    return Dearest(
-        percent=command.top_percent,
-        count=len(top),
-        total_costs=from_units(costs, asset),
-        share=margin(whole, costs),
-        items=_items(session, top[: command.limit], asset),
-    )
+def _at_risk(found: list[Found], orders: list[int], wanted: Wanted) -> list[Found]:
+    """The largest loss first; `orders` are those of the margins of `found`."""
+    limit = int(wanted.margin_below * 10**10)
+    below = [one for one, order in zip(found, orders, strict=True) if order < limit]
+    return sorted(below, key=_net)
 
 
-def _at_risk(session: Session, groups: list[Group], asset: Asset, command: Wanted) -> AtRisk:
-    limit = int(command.margin_below * 10**10)
-    found = [one for one in groups if margin_order(one.revenue, one.net) < limit]
-    found.sort(key=lambda one: (one.net, one.key))
-    return AtRisk(
-        margin_below=command.margin_below,
-        count=len(found),
-        net_revenue=from_units(sum(one.net for one in found), asset),
-        items=_items(session, found[: command.limit], asset),
-    )
-
-
-def _percentiles(groups: list[Group], asset: Asset) -> list[Percentile]:
-    if not groups:
-        return []
-    costs = sorted(one.costs for one in groups)
-    falling = sorted(groups, key=lambda one: -margin_order(one.revenue, one.net))
-    return [
-        Percentile(
-            percent=percent,
-            cost=from_units(costs[rank], asset),
-            margin=margin(falling[rank].revenue, falling[rank].net),
+def _percentiles(
+    dearest: list[Found], found: list[Found], orders: list[int], asset: Asset
+) -> list[Percentile]:
+    falling = sorted(range(len(found)), key=orders.__getitem__, reverse=True)
+    shown = []
+    for percent, rank in ranks(len(found), PERCENTS).items() if found else ():
+        _, revenue, costs = found[falling[rank]]
+        cost = from_units(dearest[-1 - rank][COSTS], asset)
+        shown.append(
+            Percentile(percent=percent, cost=cost, margin=margin(revenue, revenue - costs))
         )
-        for percent, rank in ranks(len(groups), PERCENTS).items()
-    ]
+    return shown
+
+
+def _net(one: Found) -> int:
+    return one[1] - one[COSTS]
+
+
+def _sum(several: list[Found]) -> int:
+    return sum(map(itemgetter(COSTS), several))
 
 
 def _items(session: Session, groups: list[Group], asset: Asset) -> list[ProfitOf]:
