@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import socket
+from contextlib import closing
+from http.client import HTTPConnection
+from urllib.parse import urlsplit
 
-import httpx
 import pytest
 
 from tests.processes.harness import Server
@@ -12,18 +13,21 @@ from tests.processes.harness import Server
 CLIENTS_KEEP_SECONDS = 5.0
 """httpx drops a connection that was idle for so long."""
 
-REQUEST = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
-
 
 @pytest.mark.slow
 def test_the_server_is_not_the_first_to_close_an_idle_connection(shared_server: Server) -> None:
-    url = httpx.URL(shared_server.url)
-    assert url.port is not None
-    with socket.create_connection((url.host, url.port)) as connection:
-        connection.sendall(REQUEST)
-        assert connection.recv(65536).startswith(b"HTTP/1.1 200")
-        connection.settimeout(CLIENTS_KEEP_SECONDS + 1)
+    with closing(HTTPConnection(urlsplit(shared_server.url).netloc)) as connection:
+        assert _status(connection) == 200
+        socket = connection.sock
+        socket.settimeout(CLIENTS_KEEP_SECONDS + 1)
         with pytest.raises(TimeoutError):  # nothing comes, nor an end
-            connection.recv(1)
-        connection.sendall(REQUEST)
-        assert connection.recv(65536).startswith(b"HTTP/1.1 200")
+            socket.recv(1)
+        assert _status(connection) == 200
+        assert connection.sock is socket
+
+
+def _status(connection: HTTPConnection) -> int:
+    connection.request("GET", "/healthz")
+    answer = connection.getresponse()
+    answer.read()
+    return answer.status
