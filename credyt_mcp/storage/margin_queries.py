@@ -130,11 +130,11 @@ def every(session: Session, rows: Any) -> Iterator[Group]:
 def revenue_and_costs(session: Session, rows: Any) -> list[tuple[int, int, int]]:
     """Of each customer, by row id, what they brought and cost, where that is anything; rising by
     id. Of all customers at once, so nothing more is made of each."""
-    names = ("customer_id", *AMOUNTS[:4])
-    query = select(*(rows.c[name] for name in names)).order_by(rows.c.customer_id)
+    amounts = [cast(rows.c[name], BigInteger) for name in AMOUNTS[:4]]
+    query = select(rows.c.customer_id, *amounts).order_by(rows.c.customer_id)
     found = session.connection().execute(query).all()
     return [
-        (customer, int(high) * PART + int(rest), int(cost_high) * PART + int(cost_rest))
+        (customer, high * PART + rest, cost_high * PART + cost_rest)
         for customer, high, rest, cost_high, cost_rest in found
         if high or rest or cost_high or cost_rest
     ]

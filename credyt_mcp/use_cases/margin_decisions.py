@@ -151,10 +151,10 @@ def _at_risk(found: list[Found], orders: list[int], wanted: Wanted) -> list[Foun
 def _percentiles(
     dearest: list[Found], found: list[Found], orders: list[int], asset: Asset
 ) -> list[Percentile]:
-    falling = sorted(range(len(found)), key=orders.__getitem__, reverse=True)
+    falling = sorted(orders, reverse=True)
     shown = []
     for percent, rank in ranks(len(found), PERCENTS).items() if found else ():
-        _, revenue, costs = found[falling[rank]]
+        _, revenue, costs = found[orders.index(falling[rank])]
         cost = from_units(dearest[-1 - rank][COSTS], asset)
         shown.append(
             Percentile(percent=percent, cost=cost, margin=margin(revenue, revenue - costs))
