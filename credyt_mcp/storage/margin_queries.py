@@ -132,12 +132,11 @@ def revenue_and_costs(session: Session, rows: Any) -> list[tuple[int, int, int]]
     id. Of all customers at once, so nothing more is made of each."""
     amounts = [cast(rows.c[name], BigInteger) for name in AMOUNTS[:4]]
     query = select(rows.c.customer_id, *amounts).order_by(rows.c.customer_id)
-    found = session.connection().execute(query).all()
-    return [
+    found = [
         (customer, high * PART + rest, cost_high * PART + cost_rest)
-        for customer, high, rest, cost_high, cost_rest in found
-        if high or rest or cost_high or cost_rest
+        for customer, high, rest, cost_high, cost_rest in session.connection().execute(query).all()
     ]
+    return [one for one in found if one[1] or one[2]]
 
 
 def of(session: Session, rows: Any, customers: Sequence[int]) -> list[Group]:

@@ -204,3 +204,25 @@ async def test_groups_add_up_to_the_totals(rest: httpx.AsyncClient, by: str) -> 
     page = await read(rest, group_by=by)
     keys, wanted = GROUPS[by]
     assert figures(page, *keys) == wanted
+
+
+async def test_who_cost_only_before_the_period_is_none_of_its_customers(
+    call: Call, rest: httpx.AsyncClient
+) -> None:
+    """Of a month, the days before are taken off: here what is left is a billion less a billion."""
+    await call(create_vendor, name="OpenAI", external_id="openai")
+    await a_wallet(call)
+    before = [
+        {"id": day, "event_type": "x", "occurred_at": f"2026-03-0{day}T12:00:00Z", "costs": [one]}
+        for day, one in (("2", cost("0.6")), ("3", {**cost("0.60"), "id": "other"}))
+    ]
+    body = {"customer_external_id": "jane", "events": before}
+    assert (await rest.post("/events", json=body)).status_code == 204
+    await used(call, "jane", "now", cost("0"), event_type="x")
+    asked = {"from": "2026-03-04", "to": "2026-03-10"}
+    answer = await rest.get("/analytics/decisions", params=asked)
+    found = exact_json.loads(answer.content)
+    assert (found["customers"], found["dearest"]["items"]) == (0, [])
+    page = await rest.get("/analytics/profitability", params=asked)
+    [jane] = exact_json.loads(page.content)["items"]
+    assert (jane["total_costs"], jane["events"]) == (0, 1)
