@@ -58,7 +58,6 @@ AutoUpgrade = Annotated[
     bool, typer.Option("--auto-upgrade", help="Bring a Postgres schema up to date first.")
 ]
 
-
 KEEP_ALIVE_SECONDS = 75
 """Longer than clients and balancers keep a connection idle (httpx 5 seconds, most balancers 60):
 whoever closes first must not be us, or a request meets a connection that is going away."""

@@ -42,7 +42,7 @@ class Story:
         shown = " ".join(f"{name}={_short(value)}" for name, value in arguments.items())
         self._tell(f"  [cyan]{tool}[/cyan] {shown}")
         result = await self._client.call_tool(tool, arguments)
-        text = result.content[0].text  # type: ignore[union-attr]
+        text = result.content[0].text  # type: ignore[union-attr]  # our tools answer text
         if result.is_error:
             self._tell(f"  [red]{text}[/red]")
             raise RuntimeError(text)

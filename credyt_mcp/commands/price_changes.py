@@ -9,7 +9,7 @@ import typer
 from rich.table import Table
 
 from credyt_mcp.app import running
-from credyt_mcp.commands.console import print_json, stdout
+from credyt_mcp.commands.console import AsJson, Live, print_json, stdout
 from credyt_mcp.settings import load_settings
 from credyt_mcp.use_cases import llm_price_changes
 
@@ -19,8 +19,8 @@ def price_changes(
     priced_at: Annotated[
         str | None, typer.Option(help="By the prices of this day; default: of each call's own.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    live: Annotated[bool, typer.Option("--live", help="Look at live data.")] = False,
+    as_json: AsJson = False,
+    live: Live = False,
 ) -> None:
     """Show prices of models that changed since calls were booked, and what that costs a product."""
     said = {"since": since, "priced_at": priced_at}

@@ -17,7 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
 from credyt_mcp.app import running
-from credyt_mcp.commands.console import PLAIN, print_json, stderr, stdout
+from credyt_mcp.commands.console import PLAIN, AsJson, Live, print_json, stderr, stdout
 from credyt_mcp.settings import load_settings
 from credyt_mcp.use_cases import reconciliation_fields as fields
 from credyt_mcp.use_cases import reconciliations, vendor_bills
@@ -64,8 +64,8 @@ def reconcile(
         str | None,
         typer.Option(help="Exit code 1 if more of what was billed is open, such as 3%."),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    live: Annotated[bool, typer.Option("--live", help="Work on live data.")] = False,
+    as_json: AsJson = False,
+    live: Live = False,
 ) -> None:
     """Compare vendors' bills with the costs that were recorded: the difference, and why."""
     days = {"period_from": _day(period_from, "--from"), "period_to": _day(period_to, "--to")}

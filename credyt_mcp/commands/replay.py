@@ -18,7 +18,7 @@ from rich.table import Table
 
 from credyt_mcp import exact_json
 from credyt_mcp.app import running
-from credyt_mcp.commands.console import PLAIN, print_json, stderr, stdout
+from credyt_mcp.commands.console import PLAIN, AsJson, Live, print_json, stderr, stdout
 from credyt_mcp.settings import load_settings
 from credyt_mcp.use_cases import replay_fields, replays
 
@@ -59,8 +59,8 @@ def replay(
         str | None, typer.Option(help="Suggest a price for this margin, such as 70%.")
     ] = None,
     name: Annotated[str | None, typer.Option(help="What to call the replay.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    live: Annotated[bool, typer.Option("--live", help="Replay live data.")] = False,
+    as_json: AsJson = False,
+    live: Live = False,
 ) -> None:
     """Replay recorded usage under other prices: revenue, margin, bills, and who would run dry."""
     given: dict[str, Any] = {

@@ -24,11 +24,11 @@ class Authorized:
     customer: Customer
     repeated: bool = False
     warnings: list[str] = field(default_factory=list)
-    available: int | None = field(init=False)
+    available: int = field(init=False)
 
     def __post_init__(self) -> None:
         legs = self.authorization.legs
-        self.available = legs[0].account.available if legs else None
+        self.available = legs[0].account.available if legs else 0
 
 
 def hold(book: Book, account: Account, units: int) -> None:

@@ -288,13 +288,13 @@ def view(done: Authorized) -> AuthorizationView:
         for leg in authorization.legs
     ]
     first = holds[0].model_dump() if holds else {"amount": Decimal(0), "held": Decimal(0)}
-    account = authorization.legs[0].account if authorization.legs else None
+    asset = authorization.legs[0].account.asset if authorization.legs else None
     return AuthorizationView(
         **{"captured": Decimal(0), **first},
         id=authorization.client_id,
         customer_id=done.customer.public_id,
         status=authorization.status,
-        available=None if account is None else from_units(done.available or 0, account.asset),
+        available=None if asset is None else from_units(done.available, asset),
         expires_at=from_micros(authorization.expires_at),
         created_at=from_micros(authorization.created_at),
         closed_at=_moment(authorization),

@@ -89,7 +89,7 @@ def _add_schemas(schemas: dict[str, Any], hot_routes: Iterable[HotRoute]) -> Non
     given = [(hot.result, "serialization") for hot in hot_routes]
     problems = [(ProblemDetails, "serialization"), (ValidationProblem, "serialization")]
     _, definitions = models_json_schema(
-        [*taken, *given, *problems],  # type: ignore[list-item]
+        [*taken, *given, *problems],  # type: ignore[list-item]  # pydantic wants a literal, not str
         ref_template="#/components/schemas/{model}",
     )
     schemas |= {

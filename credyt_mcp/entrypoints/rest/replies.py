@@ -64,6 +64,7 @@ class ExactRoute(APIRoute):
     It is parsed here because FastAPI would turn our error about it into one of its own.
     """
 
+    # FastAPI asks for a Coroutine; any Awaitable does.
     def get_route_handler(self) -> Callable[[Request], Awaitable[Response]]:  # type: ignore[override]
         handle = super().get_route_handler()
 

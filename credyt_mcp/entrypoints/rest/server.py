@@ -78,4 +78,4 @@ def add_routes(api: FastAPI) -> None:
     api.add_exception_handler(RequestValidationError, on_invalid)
     api.add_exception_handler(HTTPException, on_http_error)
     api.add_exception_handler(Exception, on_failure)
-    api.openapi = lambda: openapi.document(api, HOT_ROUTES)  # type: ignore[method-assign]
+    api.openapi = lambda: openapi.document(api, HOT_ROUTES)  # type: ignore[method-assign]  # the way FastAPI documents
